@@ -1,0 +1,1 @@
+"""AdminService: its servicer, projects, keys, entities, operations, webhooks, usage."""

@@ -1,0 +1,1 @@
+"""The index: vectors and keywords in Milvus, derived from the record."""

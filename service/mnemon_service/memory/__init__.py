@@ -1,0 +1,1 @@
+"""MemoryService: its servicer and the write path (extract, reconcile, apply)."""

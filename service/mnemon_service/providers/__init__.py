@@ -1,0 +1,1 @@
+"""LLMs and embedders: one small protocol each, one file an adapter."""

@@ -1,0 +1,1 @@
+"""The record: the log of memory versions and its projections in SQL."""

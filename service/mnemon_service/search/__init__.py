@@ -1,0 +1,1 @@
+"""SearchService: its servicer and the read path (retrieve, fuse, rerank, stream)."""

@@ -1,0 +1,1 @@
+"""The gRPC runtime: interceptors, validation, health, reflection, drain."""
