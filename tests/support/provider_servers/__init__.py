@@ -1,0 +1,1 @@
+"""Doubles of providers that speak their documented protocols over real HTTP."""
