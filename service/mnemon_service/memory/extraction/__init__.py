@@ -1,0 +1,1 @@
+"""From messages to facts without a model: pure functions, no input or output."""

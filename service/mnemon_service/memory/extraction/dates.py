@@ -1,0 +1,83 @@
+"""English expressions of time, resolved against the day on which they were said.
+
+Each rule is one pattern and one function from its match and that day to a `Moment`. The longest match at
+a place wins. What a phrase leaves open stays open: "a few years ago", "the other day", "recently" and
+numeric dates that could be read two ways ("5/6/2023") are not resolved. Conventions: a week runs from
+Monday to Sunday; "last Friday" is the latest Friday before the day, "next Friday" the Friday of the next
+calendar week, "this Friday" or a bare "on Friday" the nearest one that the sentence's tense allows; a
+season without a year is the latest that has begun or, after "next", the first that has not; seasons are
+those of the northern hemisphere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from mnemon_service.memory.extraction.calendar import Moment
+from mnemon_service.memory.extraction.date_meaning import Said
+from mnemon_service.memory.extraction.date_rules import RULES
+from mnemon_service.memory.extraction.protected import Protected
+
+
+@dataclass(frozen=True, slots=True)
+class DatedPhrase:
+    """An expression of time in a text: `text[start:end]`, and what it means."""
+
+    start: int
+    end: int
+    moment: Moment
+    complete: bool
+    """True if the words already name the moment in full, so that nothing need be written after them."""
+
+
+_LOOKS_AHEAD: Final = re.compile(
+    r"\b(?:will|won't|going to|gonna|plan(?:s|ned|ning)?|hop(?:e|es|ing)|look(?:s|ing)? forward|can't wait|"
+    r"upcoming|next|soon|tomorrow|shall|book(?:ed|ing)|schedul\w{1,6}|want to|let's)\b|['’]ll\b",
+    re.IGNORECASE,
+)
+_PERFECT: Final = re.compile(
+    r"\b(?:have|has|haven't|hasn't|been|now|already)\b|['’](?:ve|s been)\b", re.IGNORECASE
+)
+_GATE: Final = re.compile(
+    r"\d|\b(?:to(?:day|night|morrow)|yesterday|ago|back|last|next|past|previous|following|coming|upcoming|this|later|"
+    r"mon|tues?|wed|thurs?|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|since|now|weekend|"
+    r"january|february|march|april|may|june|july|august|september|october|november|december|"
+    r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|christmas|halloween|new year's|valentine's|boxing|"
+    r"independence|fools|patrick|spring|summer|autumn|fall|winter|in an?|for)\b",
+    re.IGNORECASE,
+)
+
+
+def find(text: str, said_on: date, protected: Protected | None = None) -> list[DatedPhrase]:
+    """The expressions of time in an English sentence, in order and apart from each other.
+
+    `said_on` is the speaker's calendar day. Phrases inside protected spans are left alone.
+    """
+    if not _GATE.search(text):
+        return []
+    said = Said(said_on, _LOOKS_AHEAD.search(text) is not None, _PERFECT.search(text) is not None)
+    protected = protected or Protected(text)
+    found: list[DatedPhrase] = []
+    for pattern, resolve, complete in RULES:
+        for match in pattern.finditer(text):
+            if protected.covers(match.start()):
+                continue
+            try:
+                moment = resolve(match, said)
+            except (ValueError, OverflowError):  # 31 June, the year 0
+                moment = None
+            if moment is not None:
+                found.append(DatedPhrase(match.start(), match.end(), moment, complete))
+    return _apart(found)
+
+
+def _apart(found: list[DatedPhrase]) -> list[DatedPhrase]:
+    """Longest first, without those that overlap one already taken; in order of place."""
+    taken: list[DatedPhrase] = []
+    for phrase in sorted(found, key=lambda one: (one.start - one.end, one.start)):
+        if all(phrase.end <= other.start or phrase.start >= other.end for other in taken):
+            taken.append(phrase)
+    return sorted(taken, key=lambda one: one.start)

@@ -1,0 +1,109 @@
+"""Named things in a statement: names known in the scope, capitals inside a sentence, quotes, addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from mnemon_service.memory.extraction.calendar import MONTHS
+from mnemon_service.memory.extraction.word_lists import words
+from mnemon_service.model.memory import Entity
+
+MAXIMUM_ENTITIES: Final = 16
+"""Named things kept of one statement."""
+_LONGEST_NAME: Final = 80
+
+_CAPITALS: Final = re.compile(
+    r"(?<![\w'’@./-])[A-Z][\w'’+&-]{0,30}(?:(?: (?:of|the|and|de|da|di|von|van|del|la|for) |[ ])[A-Z][\w'’+&-]{0,30}){0,4}"
+)
+_QUOTED: Final = re.compile(
+    r"\"([^\"\n]{2,80})\"|“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n]{2,80})』|«([^»\n]{2,80})»|《([^》\n]{2,80})》"
+)
+_ADDRESS: Final = re.compile(
+    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}|\bhttps?://[^\s<>\"]{1,300}|\bwww\.[^\s<>\"]{1,300}"
+)
+_NO_NAMES: Final = words("""
+    i i'm i've i'll i'd ok okay yes no yeah wow oh hey hi hello thanks thank please sorry lol omg btw haha mr mrs ms dr
+    monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun am pm
+    the a an this that these those it it's my your our their his her he she we they you there here what when where why
+    how who which so and but or if because also just then well can't don't glad great good nice can could would should
+    not all some any every one after before since while during although though as at in on for with from to by of is
+    was are were have has had do does did will may let let's look check
+    user assistant asked tv pc
+""") | {month.casefold() for month in MONTHS}
+_PLACE_BEFORE: Final = re.compile(
+    r"\b(?:live[sd]? in|living in|moved (?:back )?to|moving to|travel(?:l?ed|l?ing|s)? to|trip to|fl(?:ew|ying) to|"
+    r"visit(?:ed|ing|s)?|born in|from|based in|stay(?:ed|ing) in|vacation (?:in|to)|tour(?:ed)? (?:of|in)|went to|been to)\s(?:the )?\Z"
+)
+_ORGANIZATION_BEFORE: Final = re.compile(
+    r"\b(?:work(?:s|ed|ing)? (?:at|for)|job (?:at|with)|joined|hired by|employed (?:at|by)|intern(?:ed|ship)? (?:at|with)|"
+    r"stud(?:y|ies|ied|ying) at|signed with|interview(?:ed)? (?:at|with))\s(?:the )?\Z"
+)
+
+
+def find(text: str, known_names: Collection[str]) -> tuple[Entity, ...]:
+    """The named things of a text in order of place, each once, at most `MAXIMUM_ENTITIES`.
+
+    `known_names`: people of the conversation and names known in the scope; they count wherever they
+    stand, also in lower case or at the start of a sentence, and are persons.
+    """
+    found: dict[str, tuple[int, Entity]] = {}
+
+    def add(start: int, name: str, kind: str) -> None:
+        key = name.casefold()
+        if 1 < len(name) <= _LONGEST_NAME and key not in found:
+            found[key] = (start, Entity(name, kind))
+
+    for name in known_names:
+        if (place := _place_of(name, text)) >= 0:
+            add(place, name, "PERSON")
+    for match in _ADDRESS.finditer(text):
+        add(match.start(), match[0].rstrip(".,;:!?)'\""), "")
+    for match in _QUOTED.finditer(text):
+        add(match.start(), next(group for group in match.groups() if group).strip(" .,!?"), "")
+    for match in _CAPITALS.finditer(text):
+        for start, name in _names(match, text):
+            if not any(name.casefold() in key for key in found):
+                add(start, name, _kind(text, start))
+    ordered = sorted(found.values(), key=lambda one: one[0])
+    return tuple(entity for _, entity in ordered[:MAXIMUM_ENTITIES])
+
+
+def _place_of(name: str, text: str) -> int:
+    """Where a name stands as a word of its own, -1 if nowhere. Scripts without spaces match anywhere."""
+    start = text.casefold().find(name.casefold())
+    while start >= 0:
+        before, after = text[start - 1 : start], text[start + len(name) : start + len(name) + 1]
+        if not name.isascii() or not (before.isalnum() or after.isalnum()):
+            return start
+        start = text.casefold().find(name.casefold(), start + 1)
+    return -1
+
+
+def _names(match: re.Match[str], text: str) -> list[tuple[int, str]]:
+    """The name in a run of capitals, without words that are only written large; none at a sentence's start."""
+    start, name = match.start(), match[0]
+    if _begins_sentence(text, start):
+        first, _, rest = name.partition(" ")
+        if not rest:
+            return []
+        if first.casefold() in _NO_NAMES:
+            start, name = start + len(first) + 1, rest
+    while name and name.partition(" ")[0].casefold() in _NO_NAMES:
+        first, _, name = name.partition(" ")
+        start += len(first) + 1
+    name = re.sub(r"['’]s\Z", "", name)
+    return [(start, name)] if name and name[:1].isupper() else []
+
+
+def _begins_sentence(text: str, start: int) -> bool:
+    before = text[max(0, start - 4) : start].rstrip(" \"“'(*-\n")
+    return not before or before[-1] in ".!?…:\n–"
+
+
+def _kind(text: str, start: int) -> str:
+    before = text[max(0, start - 40) : start]
+    if _ORGANIZATION_BEFORE.search(before):
+        return "ORGANIZATION"
+    return "PLACE" if _PLACE_BEFORE.search(before) else ""
