@@ -1,0 +1,1 @@
+"""Generated stubs of the contract, package `mnemon.v1`. Made by `make gen`; never edited."""
