@@ -1,0 +1,130 @@
+"""How much each sign of relevance counts, and what a score means.
+
+The defaults were chosen on the development split of LoCoMo (five conversations, 760 questions of
+categories 1 to 4, raw turns) with `tests/bench/quality/locomo.py`; the figures in the docstrings are
+recall@10 / NDCG@10 there, in points. The optimum is flat: each weight may move by a third and costs
+less than one point, and no conversation left out of the choice loses by it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Turns a weighted sum into a score of 0..1 by a logistic curve.
+
+    The curve was fitted so that the score is the share of candidates with that sum that were evidence
+    for the question: 0.5 means "as likely as not what is asked for". It rises strictly, so it never
+    changes an order, and it is one curve for all queries, so that a threshold means the same for each.
+    """
+
+    slope: float
+    intercept: float
+
+    def score(self, weighted_sum: float) -> float:
+        """The score of a weighted sum, in 0..1."""
+        exponent = -(self.slope * weighted_sum + self.intercept)
+        # Past these bounds the score is 0 or 1 to the last bit of what is sent (a float).
+        if exponent > 60.0:
+            return 0.0
+        return 1.0 / (1.0 + math.exp(exponent))
+
+    def weighted_sum(self, score: float) -> float:
+        """The weighted sum that has this score; the inverse of `score` inside 0..1."""
+        bounded = min(max(score, 1e-12), 1.0 - 1e-12)
+        return (math.log(bounded / (1.0 - bounded)) - self.intercept) / self.slope
+
+
+HYBRID_CALIBRATION: Final = Calibration(slope=4.0, intercept=-6.0)
+SEMANTIC_CALIBRATION: Final = Calibration(slope=10.0, intercept=-6.0)
+KEYWORD_CALIBRATION: Final = Calibration(slope=6.0, intercept=-5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticScale:
+    """Where an embedding model's cosines lie, so that one set of weights serves every model.
+
+    The semantic part is 0 at `unrelated` and 1 at `same`, linear between, and cut to 0..1. The
+    weights were measured with all-MiniLM-L6-v2 on the bare cosine (0 to 1). A model whose unrelated
+    texts have a cosine of 0.6 needs `unrelated=0.6`, or its hits all look alike.
+    """
+
+    unrelated: float = 0.0
+    same: float = 1.0
+
+    def part(self, cosine: float) -> float:
+        """The semantic part, 0..1, of a cosine."""
+        return min(max((cosine - self.unrelated) / (self.same - self.unrelated), 0.0), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The factors of the weighted sum; each part they multiply lies in 0..1."""
+
+    semantic: float = 1.0
+    """Of the cosine with the memory's nearest vector: the unit that the others are measured in."""
+    keyword: float = 1.5
+    """Of BM25 as a share of the most that the query could reach (no memory reaches 1 in practice, hence
+    the weight above 1)."""
+    entity: float = 0.05
+    """Of the names and quoted phrases of the query that the memory has as an entity or verbatim."""
+    time: float = 0.2
+    """Of the closeness to a time that the query names."""
+    speaker: float = 0.05
+    """If the query names who said it, or by role: see `fusion.speaker_part`."""
+    recency: float = 0.02
+    """Of a freshness that halves every `recency_half_life_days`; only breaks near ties."""
+    neighbour: float = 0.4
+    """Of the best sum of the memories said just before and after."""
+    session: float = 0.3
+    """Of the mean of the best `session_best` sums in the same sitting."""
+
+    bm25_k1: float = 0.9
+    """Saturation of repeated terms; 0.9 and 0.4 are the values of Anserini for short passages."""
+    bm25_b: float = 0.4
+    """Share of the length normalisation."""
+    neighbour_reach: int = 2
+    """Places before and after that count as neighbours."""
+    neighbour_decay: float = 0.7
+    """Factor for each place beyond the first."""
+    neighbour_alone: float = 0.6
+    """What a memory from no conversation gets as its neighbour's sum, as a share of its own, so that it
+    does not lose to turns of a conversation for having no neighbours."""
+    session_best: int = 3
+    """Sums of a sitting that are averaged."""
+    time_decay_days: float = 7.0
+    """Distance from the named time at which closeness has fallen to 1/e."""
+    recency_half_life_days: float = 90.0
+    """Age at which freshness has fallen to one half."""
+    scale: SemanticScale = SemanticScale()
+    """Of the embedding model in use."""
+    calibration: Calibration = HYBRID_CALIBRATION
+    """From the weighted sum to the score."""
+
+    def semantic_only(self) -> Weights:
+        """The weights of a search by meaning alone: the score is a calibrated cosine."""
+        return replace(self._bare(), semantic=1.0, calibration=SEMANTIC_CALIBRATION)
+
+    def keyword_only(self) -> Weights:
+        """The weights of a search by words alone: the score is a calibrated BM25."""
+        return replace(self._bare(), keyword=1.0, calibration=KEYWORD_CALIBRATION)
+
+    def _bare(self) -> Weights:
+        return replace(
+            self,
+            semantic=0.0,
+            keyword=0.0,
+            entity=0.0,
+            time=0.0,
+            speaker=0.0,
+            recency=0.0,
+            neighbour=0.0,
+            session=0.0,
+        )
+
+
+DEFAULT_WEIGHTS: Final = Weights()
