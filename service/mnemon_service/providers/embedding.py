@@ -74,7 +74,7 @@ def no_embeddings(dimension: int, provider: str, model: str) -> Embeddings:
     return Embeddings(np.zeros((0, dimension), np.float32), ProviderUsage(provider, model))
 
 
-def checked_vectors(raw: npt.ArrayLike, *, provider: str, count: int, dimension: int) -> Vectors:
+def checked_vectors(raw: object, *, provider: str, count: int, dimension: int) -> Vectors:
     """`raw` as unit rows of float32, if it is what was asked for.
 
     Raises:
