@@ -7,7 +7,6 @@ decided again by the record, so a stale row costs a place in a list, never a pro
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -255,11 +254,3 @@ class Rebuild(Protocol):
     async def abort(self) -> None:
         """Drop what was written."""
         ...
-
-
-def is_memory_id(text: str) -> bool:
-    """True for a UUID in its canonical text form: lower case, with hyphens."""
-    try:
-        return len(text) == 36 and str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
