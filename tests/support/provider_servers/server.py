@@ -78,6 +78,11 @@ class ProviderServer:
         """Every request meets this fault, until told otherwise."""
         self._always = fault
 
+    def forget(self) -> None:
+        """Answer normally again, whatever was planned."""
+        self._faults.clear()
+        self._always = None
+
     def bodies(self) -> list[Any]:
         """The bodies of all requests seen, in order."""
         return [seen.body for seen in self.seen]
