@@ -139,7 +139,7 @@ class LocalEmbedder:
     async def close(self) -> None:
         """Let the run in progress end, refuse what waits, free the threads."""
         await self._batches.close()
-        self._tokenising.shutdown(wait=False, cancel_futures=True)
+        self._tokenising.shutdown(wait=False)
 
     async def _embed(self, texts: Sequence[str], *, urgent: bool) -> Embeddings:
         if not texts:
