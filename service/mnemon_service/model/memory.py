@@ -128,6 +128,8 @@ class Memory:
     it unless `run_id` names it better. Neighbours and session mates strengthen each other in ranking."""
     confidence: float = 1.0
     """How sure the extractor was, 0..1; 1 for what was stored as given."""
+    sequence: int = field(default=0, compare=False)
+    """Place of the memory's last change in the project's log; 0 until it is stored."""
     extractor: str = ""
     """What made it: `verbatim`, `deterministic/<version>` or `<prompt name>/<version>`."""
 

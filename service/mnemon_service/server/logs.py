@@ -1,0 +1,60 @@
+"""Logs: JSON lines with the trace id, readable lines on a terminal; never the content of memories."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+
+
+def configure_logs(level: str, form: str) -> None:
+    """Sets up structlog and the standard library's logging, both to standard error.
+
+    `form` is `json`, `console`, or `auto`: console on a terminal, JSON elsewhere.
+    """
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_trace_id,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # Libraries that would print what they were asked: queries, texts, whole requests.
+    for name in ("pymilvus", "milvus_lite", "openai", "httpx", "google_genai", "anthropic", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def describe(exception: BaseException) -> dict[str, object]:
+    """An exception's type and frames without its message: messages of libraries may hold content."""
+    frames = traceback.extract_tb(exception.__traceback__)
+    return {
+        "exception": f"{type(exception).__module__}.{type(exception).__qualname__}",
+        "frames": [
+            f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]
+        ],
+    }
+
+
+def _add_trace_id(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = f"{context.trace_id:032x}"
+        event["span_id"] = f"{context.span_id:016x}"
+    return event
