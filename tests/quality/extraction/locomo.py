@@ -11,21 +11,26 @@ with `--dense` the recall of evidence turns among the ten nearest by the local e
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import re
 import statistics
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mnemon_service.memory.extraction import dates
+import numpy as np
+
+from mnemon_service.memory.extraction import calendar, dates, sentences
 from mnemon_service.memory.extraction.deterministic import extract
-from mnemon_service.memory.extraction.facts import Extraction
+from mnemon_service.memory.extraction.facts import Dropped, ExtractedFact, Extraction
 from mnemon_service.model.memory import EventTime, Precision
 from mnemon_service.model.message import Message
+from mnemon_service.providers.local_embedding import LocalEmbedder
 
 Interval = tuple[date, date]
 """First day and the day after the last."""
@@ -62,10 +67,12 @@ def _conversation(item: dict[str, Any]) -> Conversation:
         for turn in value
     ]
     names = (said["speaker_a"], said["speaker_b"])
-    facts, dropped, milliseconds = [], [], []
-    for turn in turns:
+    facts: list[ExtractedFact] = []
+    dropped: list[Dropped] = []
+    milliseconds: list[float] = []
+    for before, turn in zip([None, *turns], turns, strict=False):
         start = time.perf_counter()
-        one = extract([turn], known_names=names, now=datetime(2030, 1, 1, tzinfo=UTC))
+        one = extract([turn], known_names=names, now=datetime(2030, 1, 1, tzinfo=UTC), before=before)
         milliseconds.append((time.perf_counter() - start) * 1000)
         facts += one.facts
         dropped += one.dropped
@@ -78,23 +85,30 @@ def evidence_of(question: dict[str, Any], known: set[str]) -> list[str]:
     return [one for one in ids if one in known]
 
 
-def kept(conversations: Iterable[Conversation]) -> tuple[int, int, list[str]]:
-    """Evidence turns kept, evidence turns in all, and what was lost."""
-    total, held, lost = 0, 0, []
+def kept(conversations: Iterable[Conversation], *, as_question: bool) -> tuple[int, int, list[str]]:
+    """Evidence turns kept, evidence turns in all, and what was lost.
+
+    A turn is kept if a fact quotes it; with `as_question` also if a fact answers a question in it.
+    """
+    total, held = 0, 0
+    lost: list[str] = []
     for conversation in conversations:
         turns = {turn.id: turn for turn in conversation.turns}
-        with_fact = {fact.message_id for fact in conversation.extraction.facts}
+        found = {fact.message_id for fact in conversation.extraction.facts}
+        if as_question:
+            found |= {fact.asked.message_id for fact in conversation.extraction.facts if fact.asked}
         wanted = {e for q in conversation.questions if q["category"] != 5 for e in evidence_of(q, set(turns))}
         total += len(wanted)
-        held += len(wanted & with_fact)
-        lost += [f"{turns[one].name}: {turns[one].content}" for one in sorted(wanted - with_fact)]
+        held += len(wanted & found)
+        lost += [f"{turns[one].name}: {turns[one].content}" for one in sorted(wanted - found)]
     return held, total, lost
 
 
 _UNITS = {Precision.DAY: 1, Precision.WEEK: 7, Precision.MONTH: 31, Precision.SEASON: 92, Precision.YEAR: 366}
-_MONTH = "|".join(("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"))  # fmt: skip
+_MONTH = "|".join(calendar.MONTHS)
 _DAY_BEFORE = re.compile(
-    r"(?:the )?(?P<count>two )?(?P<unit>week|weekend|mon|tues|wednes|thurs|fri|satur|sun)(?:day)?s? (?P<where>before|of|after) "
+    r"(?:the )?(?P<count>two )?(?P<unit>week|weekend|mon|tues|wednes|thurs|fri|satur|"
+    r"sun)(?:day)?s? (?P<where>before|of|after) "
     r"(?P<rest>.+)", re.IGNORECASE)  # fmt: skip
 
 
@@ -155,24 +169,33 @@ def dated(conversations: Iterable[Conversation]) -> tuple[int, int, list[str]]:
     total, found, missed = 0, 0, []
     for conversation in conversations:
         turns = {turn.id: turn for turn in conversation.turns}
+        resolved = _resolved(conversation)
         for question in conversation.questions:
             wanted = answered_interval(str(question.get("answer", "")))
             evidence = evidence_of(question, set(turns))
             if question["category"] != 2 or wanted is None or not evidence:
                 continue
             total += 1
-            times = [time for one in evidence for time in _resolved(turns[one])]
+            times = [time for one in evidence for time in resolved.get(one, ())]
             if any(names_same_time(one, wanted) for one in times):
                 found += 1
             else:
-                missed.append(f"{question['question']} → {question['answer']} | " + " | ".join(
-                    f"{turns[one].observed_time:%a %d %b %Y} {turns[one].content[:240]}" for one in evidence))  # fmt: skip
+                said = (
+                    f"{turns[one].observed_time:%a %d %b %Y} {turns[one].content[:240]}" for one in evidence
+                )
+                missed.append(f"{question['question']} → {question['answer']} | {' | '.join(said)}")
     return found, total, missed
 
 
-def _resolved(turn: Message) -> list[EventTime]:
-    assert turn.observed_time is not None
-    return [phrase.moment.event_time for phrase in dates.find(turn.content, turn.observed_time.date())]
+def _resolved(conversation: Conversation) -> dict[str, list[EventTime]]:
+    """All times resolved in the facts of each turn."""
+    said_on = {turn.id: turn.observed_time.date() for turn in conversation.turns if turn.observed_time}
+    times: dict[str, list[EventTime]] = {}
+    for fact in conversation.extraction.facts:
+        for span in sentences.split(fact.quote):
+            phrases = dates.find(fact.quote[span.start : span.end], said_on[fact.message_id])
+            times.setdefault(fact.message_id, []).extend(phrase.moment.event_time for phrase in phrases)
+    return times
 
 
 def main() -> None:
@@ -180,13 +203,16 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--misses", action="store_true", help="print what was lost")
+    arguments.add_argument("--dense", action="store_true", help="embed everything: about a minute")
     options = arguments.parse_args()
     conversations = load(options.data)
     milliseconds = [one for conversation in conversations for one in conversation.milliseconds]
-    for name, (good, total, bad) in {
-        "evidence kept": kept(conversations),
+    results = {
+        "evidence quoted": kept(conversations, as_question=False),
+        "evidence kept": kept(conversations, as_question=True),
         "dates found": dated(conversations),
-    }.items():
+    }
+    for name, (good, total, bad) in results.items():
         print(f"{name:<22}{good}/{total} = {good / total:.1%}")
         if options.misses:
             print(*(f"    {one}" for one in bad), sep="\n")
@@ -194,8 +220,48 @@ def main() -> None:
     facts = sum(len(one.extraction.facts) for one in conversations)
     with_fact = sum(len({fact.message_id for fact in one.extraction.facts}) for one in conversations)
     print(f"{'turns with a fact':<22}{with_fact}/{turns}, {facts} facts")
-    print(f"{'milliseconds a turn':<22}mean {statistics.mean(milliseconds):.3f}, p50 {statistics.median(milliseconds):.3f}, "
-          f"p99 {statistics.quantiles(milliseconds, n=100)[98]:.3f}")  # fmt: skip
+    mean, median = statistics.mean(milliseconds), statistics.median(milliseconds)
+    last = statistics.quantiles(milliseconds, n=100)[98]
+    print(f"{'milliseconds a turn':<22}mean {mean:.3f}, p50 {median:.3f}, p99 {last:.3f}")
+    if options.dense:
+        asyncio.run(_print_dense(conversations))
+
+
+async def _print_dense(conversations: list[Conversation]) -> None:
+    """Recall of evidence turns among the ten nearest, for the turns as they are and for the facts."""
+    with tempfile.TemporaryDirectory() as cache:
+        embedder = await LocalEmbedder.open(Path(cache))
+        try:
+            raw = await _dense_recall(
+                conversations, embedder, lambda one: [(t.id, t.content) for t in one.turns]
+            )
+            print(f"{'dense recall@10 raw':<22}{raw:.1%}")
+            texts = await _dense_recall(
+                conversations, embedder, lambda one: [(f.message_id, f.text) for f in one.extraction.facts]
+            )
+            print(f"{'… of the facts':<22}{texts:.1%}")
+        finally:
+            await embedder.close()
+
+
+async def _dense_recall(
+    conversations: Iterable[Conversation],
+    embedder: LocalEmbedder,
+    items: Callable[[Conversation], list[tuple[str, str]]],
+) -> float:
+    """Mean share of a question's evidence turns among the turns of its ten nearest items."""
+    shares: list[float] = []
+    for conversation in conversations:
+        known = {turn.id for turn in conversation.turns}
+        asked = [q for q in conversation.questions if q["category"] != 5 and evidence_of(q, known)]
+        ids, texts = zip(*items(conversation), strict=True)
+        documents = (await embedder.embed_documents(texts)).vectors
+        queries = (await embedder.embed_documents([q["question"] for q in asked])).vectors
+        for question, similarity in zip(asked, queries @ documents.T, strict=True):
+            found = {ids[place] for place in np.argsort(-similarity)[:10]}
+            wanted = set(evidence_of(question, known))
+            shares.append(len(wanted & found) / len(wanted))
+    return statistics.mean(shares)
 
 
 if __name__ == "__main__":

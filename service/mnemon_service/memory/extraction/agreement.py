@@ -21,7 +21,7 @@ _IRREGULAR_PAST: Final = words("""
     held hid lost led lent meant met paid ran rode rose sold sent shook showed shot slept spoke spent stood
     swam swore taught threw understood woke wore won wrote broke sang sank sat stole stuck struck swept tore
     drew dealt dreamt learnt blew bit bled bred crept dug fled hung knelt laid lay leant lit overcame
-    redid shone shrank slid spun sprang stank stung undertook withdrew wound ended used bet burnt
+    redid shone shrank slid spun sprang stank stung undertook withdrew wound ended used burnt
     skyped hadn't didn't wasn't couldn't wouldn't shouldn't mustn't can't won't isn't
 """)
 _SAME_IN_PAST: Final = words(

@@ -47,6 +47,11 @@ def week(of: date) -> Moment:
     return Moment(monday, Precision.WEEK, f"week of {day(monday).wording}")
 
 
+def around(of: date) -> Moment:
+    """The week that holds the day, for what happened on it or shortly before: "about 7 May 2023"."""
+    return Moment(week(of).first, Precision.WEEK, f"about {day(of).wording}")
+
+
 def weekend(of: date) -> Moment:
     """Saturday and Sunday of the day's week: "6-7 May 2023". WEEK is the nearest precision there is."""
     saturday = of + timedelta(days=5 - of.weekday())

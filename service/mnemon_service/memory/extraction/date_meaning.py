@@ -118,6 +118,11 @@ def last_weekend(_match: re.Match[str], said: Said) -> Moment:
     return calendar.weekend(said.on - timedelta(weeks=1))
 
 
+def over_weekend(match: re.Match[str], said: Said) -> Moment:
+    """ "Over the weekend": the coming one if the sentence looks ahead, else the last."""
+    return unit_from_now("weekend", 0, said) if said.ahead else last_weekend(match, said)
+
+
 def season_of(match: re.Match[str], said: Said) -> Moment:
     """The latest one of that name that has ended, after "last"; else the one nearest in the tense."""
     name, which = match["season"].casefold(), match["which"].casefold()

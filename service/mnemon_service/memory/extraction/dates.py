@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from mnemon_service.memory.extraction import calendar
+from mnemon_service.memory.extraction.agreement import is_past
 from mnemon_service.memory.extraction.calendar import Moment
-from mnemon_service.memory.extraction.date_meaning import Said
-from mnemon_service.memory.extraction.date_rules import RULES
+from mnemon_service.memory.extraction.date_meaning import Resolve, Said
+from mnemon_service.memory.extraction.date_rules import JUST_NOW, RULES
 from mnemon_service.memory.extraction.protected import Protected
 
 
@@ -42,7 +44,8 @@ _PERFECT: Final = re.compile(
     r"\b(?:have|has|haven't|hasn't|been|now|already)\b|['’](?:ve|s been)\b", re.IGNORECASE
 )
 _GATE: Final = re.compile(
-    r"\d|\b(?:to(?:day|night|morrow)|yesterday|ago|back|last|next|past|previous|following|coming|upcoming|this|later|"
+    r"\d|\b(?:just|to(?:day|night|morrow)|yesterday|ago|back|last|next|past|previous|following|coming|"
+    r"upcoming|this|later|"
     r"mon|tues?|wed|thurs?|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|since|now|weekend|"
     r"january|february|march|april|may|june|july|august|september|october|november|december|"
     r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|christmas|halloween|new year's|valentine's|boxing|"
@@ -60,18 +63,28 @@ def find(text: str, said_on: date, protected: Protected | None = None) -> list[D
         return []
     said = Said(said_on, _LOOKS_AHEAD.search(text) is not None, _PERFECT.search(text) is not None)
     protected = protected or Protected(text)
-    found: list[DatedPhrase] = []
-    for pattern, resolve, complete in RULES:
-        for match in pattern.finditer(text):
-            if protected.covers(match.start()):
-                continue
-            try:
-                moment = resolve(match, said)
-            except (ValueError, OverflowError):  # 31 June, the year 0
-                moment = None
-            if moment is not None:
-                found.append(DatedPhrase(match.start(), match.end(), moment, complete))
-    return _apart(found)
+    found = [
+        DatedPhrase(match.start(), match.end(), moment, complete)
+        for pattern, resolve, complete in RULES
+        for match in pattern.finditer(text)
+        if not protected.covers(match.start()) and (moment := _resolved(resolve, match, said))
+    ]
+    return _apart(found) or _just_now(text, said_on, protected)
+
+
+def _resolved(resolve: Resolve, match: re.Match[str], said: Said) -> Moment | None:
+    try:
+        return resolve(match, said)
+    except (ValueError, OverflowError):  # 31 June, the year 0
+        return None
+
+
+def _just_now(text: str, said_on: date, protected: Protected) -> list[DatedPhrase]:
+    """ "I just moved": about the day it was said, if nothing else in the sentence tells the time."""
+    for match in JUST_NOW.finditer(text):
+        if is_past(match["verb"]) and not protected.covers(match.start()):
+            return [DatedPhrase(match.start(), match.end(), calendar.around(said_on), complete=False)]
+    return []
 
 
 def _apart(found: list[DatedPhrase]) -> list[DatedPhrase]:

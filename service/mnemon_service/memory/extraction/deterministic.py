@@ -8,15 +8,15 @@ words; keeps for each fact the exact words and says of everything else why it wa
 What it does not: it understands nothing. It cannot tell a fact from a joke that nobody took back, a plan
 from what came of it, or that a new statement contradicts an old one, and so it never updates or deletes a
 memory. "He", "she", "they", "it" and "you" stay as they are, except that a sentence which leans on the one
-before it is kept together with it. Statements in other languages than English keep their first person and
-get the speaker's name before them. `categories` stays empty.
+before it is kept together with it, and a short answer with the question. Statements in other languages
+than English keep their first person and get the speaker's name before them. `categories` stays empty.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -25,6 +25,7 @@ from mnemon_service.memory.extraction import (
     dates,
     duplicates,
     entities,
+    foreign_dates,
     language,
     persons,
     sentences,
@@ -44,14 +45,32 @@ MAXIMUM_PASSAGE: Final = 320
 MAXIMUM_ASSISTANT_PASSAGE: Final = 480
 """The same for an assistant, whose sentences of one answer belong together."""
 
+SHORT_ANSWER: Final = 80
+"""Characters; what is no longer and answers a question keeps the question beside it."""
+_LONGEST_QUESTION: Final = 200
+
 _LEANS_BACK: Final = re.compile(
-    r"(?:(?:and|but|so|then|also|plus|oh|well|yeah)[,]? )?(?:it|it['’]s|its|they|they['’]re|their|them|that|that['’]s|this|these|those|"
+    r"(?:(?:and|but|so|then|also|plus|oh|well|yeah)[,]? )?(?:it|it['’]s|its|they|they['’]re|their|them|"
+    r"that|that['’]s|this|these|those|"
     r"he|he['’]s|she|she['’]s|his|her|there|both|which|because|especially)\b",
     re.IGNORECASE,
 )
 _HEDGED: Final = re.compile(
     r"\b(?:maybe|perhaps|might|not sure|i guess|i think|probably|possibly|kind of)\b", re.IGNORECASE
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The last question of the message before, asked by somebody else."""
+
+    evidence: Evidence
+    asker: Speaker
+
+    @property
+    def beside(self) -> str:
+        """As it stands after the answer: `[Ana: "Any pets?"]`."""
+        return f'[{self.asker.name}: "{self.evidence.quote}"]'
 
 
 @dataclass(slots=True)
@@ -62,34 +81,44 @@ class _Draft:
     speaker: Speaker
     language: str
     said_on: date
-    spans: list[Sentence] = field(default_factory=list)
+    spans: list[Sentence]
+    question: _Question | None = None
+    """What it answers, if it is the first thing said after a question."""
+    is_bare_answer: bool = False
+    """True for "yes" and "no", which say nothing without the question."""
 
     @property
     def quote(self) -> str:
         return self.message.content[self.spans[0].start : self.spans[-1].end]
 
 
-def extract(messages: Sequence[Message], *, known_names: Collection[str] = (), now: datetime) -> Extraction:
+def extract(
+    messages: Sequence[Message],
+    *,
+    known_names: Collection[str] = (),
+    now: datetime,
+    before: Message | None = None,
+) -> Extraction:
     """Every statement that may carry a fact, in the order of the conversation, and all that was left out.
 
     Relative dates count from a message's `observed_time`, or from `now` where it has none. `known_names`
-    are names known in the scope; they help to find entities. System and tool messages, and text the agent
-    recalled from memory, are never extracted. Equal input gives equal output; nothing is raised for any text.
+    are names known in the scope; they help to find entities. `before` is what was said just before the
+    first message, if known: a short answer keeps the question it answers, nothing else is taken from it.
+    System and tool messages, and text the agent recalled from memory, are never extracted. Equal input
+    gives equal output; nothing is raised for any text.
     """
-    drafts: list[_Draft] = []
-    dropped: list[Dropped] = []
     people = frozenset(name for message in messages if (name := " ".join(message.name.split())))
-    called = _forms_of_address(people)
-    spoken = language.UNKNOWN
+    reading = _Reading(_forms_of_address(people), now)
+    previous = before
     for message in messages:
         if why := _why_whole(message):
-            dropped.append(Dropped(message.id, message.content, why))
+            reading.dropped.append(Dropped(message.id, message.content, why))
             continue
-        spoken = language.detect(message.content, spoken or "en")
-        _read(message, spoken, called, drafts, dropped, now)
+        reading.read(message, previous)
+        previous = message
     names = people | {name for name in known_names if name.strip()}
-    facts = _without_repeats(_fact(draft, names) for draft in drafts)
-    return Extraction(tuple(facts), tuple(dropped))
+    facts = _without_repeats(_fact(draft, names) for draft in reading.drafts)
+    return Extraction(tuple(facts), tuple(reading.dropped))
 
 
 def _why_whole(message: Message) -> str | None:
@@ -109,43 +138,74 @@ def _forms_of_address(people: Collection[str]) -> frozenset[str]:
     return frozenset(part[:length] for part in parts for length in range(min(3, len(part)), len(part) + 1))
 
 
-def _read(
-    message: Message,
-    spoken: str,
-    called: frozenset[str],
-    drafts: list[_Draft],
-    dropped: list[Dropped],
-    now: datetime,
-) -> None:
-    """Read one message: its statements go to `drafts`, the rest to `dropped`."""
-    speaker = Speaker.of(message.name, message.role)
-    said_on = (message.observed_time or now).date()
-    open_draft: _Draft | None = None
-    for span in sentences.split(message.content):
-        sentence = message.content[span.start : span.end]
-        if chatter.is_retraction(sentence):
-            _take_back(drafts, dropped, speaker)
-            dropped.append(Dropped(message.id, sentence, chatter.JOKE))
-            open_draft = None
-        elif why := chatter.why_chatter(sentence, message.role, spoken, called):
-            dropped.append(Dropped(message.id, sentence, why))
-            open_draft = None
-        elif open_draft is not None and _stays_with(open_draft, sentence, span):
-            open_draft.spans.append(span)
-        else:
-            open_draft = _Draft(message, speaker, spoken, said_on, [span])
-            drafts.append(open_draft)
+class _Reading:
+    """What was read so far of one conversation: drafts of facts, and what was dropped."""
+
+    def __init__(self, called: frozenset[str], now: datetime) -> None:
+        self.drafts: list[_Draft] = []
+        self.dropped: list[Dropped] = []
+        self._called = called
+        self._now = now
+        self._language = "en"
+
+    def read(self, message: Message, previous: Message | None) -> None:
+        """Read one message after the previous one."""
+        self._language = language.detect(message.content, self._language)
+        speaker = Speaker.of(message.name, message.role)
+        said_on = (message.observed_time or self._now).date()
+        question = _question_before(message, previous)
+        open_draft: _Draft | None = None
+        for span in sentences.split(message.content):
+            sentence = message.content[span.start : span.end]
+            if chatter.is_retraction(sentence):
+                self._take_back(speaker)
+                self._drop(message, sentence, chatter.JOKE)
+                open_draft = None
+                continue
+            why = chatter.why_chatter(sentence, message.role, self._language, self._called)
+            bare = why is not None and self._answers(sentence, question)
+            if why and not bare:
+                self._drop(message, sentence, why)
+                open_draft = None
+            elif open_draft is not None and _stays_with(open_draft, sentence, span):
+                open_draft.spans.append(span)
+            else:
+                open_draft = _Draft(message, speaker, self._language, said_on, [span], question, bare)
+                self.drafts.append(open_draft)
+                question = None
+
+    def _answers(self, sentence: str, question: _Question | None) -> bool:
+        """True if "yes" or "no" is all that was said, to a question that it answers."""
+        return (
+            question is not None
+            and chatter.is_answer(sentence)
+            and chatter.asks_yes_or_no(question.evidence.quote, self._language)
+        )
+
+    def _drop(self, message: Message, sentence: str, why: str) -> None:
+        self.dropped.append(Dropped(message.id, sentence, why))
+
+    def _take_back(self, speaker: Speaker) -> None:
+        """Drop the last thing said if this speaker said it: it was a joke."""
+        if not self.drafts or self.drafts[-1].speaker != speaker:
+            return
+        draft = self.drafts[-1]
+        last = draft.spans.pop()
+        self._drop(draft.message, draft.message.content[last.start : last.end], chatter.JOKE)
+        if not draft.spans:
+            self.drafts.pop()
 
 
-def _take_back(drafts: list[_Draft], dropped: list[Dropped], speaker: Speaker) -> None:
-    """Drop the last thing the speaker said: it was a joke."""
-    if not drafts or drafts[-1].speaker != speaker:
-        return
-    last = drafts[-1].spans.pop()
-    message = drafts[-1].message
-    dropped.append(Dropped(message.id, message.content[last.start : last.end], chatter.JOKE))
-    if not drafts[-1].spans:
-        drafts.pop()
+def _question_before(message: Message, previous: Message | None) -> _Question | None:
+    """The last question of the message before, if somebody else asked it."""
+    if previous is None or _why_whole(previous) or not ("?" in previous.content or "？" in previous.content):
+        return None
+    asker = Speaker.of(previous.name, previous.role)
+    if asker == Speaker.of(message.name, message.role):
+        return None
+    said = (previous.content[span.start : span.end] for span in sentences.split(previous.content))
+    questions = [one for one in said if one.endswith(("?", "？")) and len(one) <= _LONGEST_QUESTION]
+    return _Question(Evidence(previous.id, questions[-1]), asker) if questions else None
 
 
 def _stays_with(draft: _Draft, sentence: str, span: Sentence) -> bool:
@@ -164,11 +224,15 @@ def _fact(draft: _Draft, names: Collection[str]) -> ExtractedFact:
     found: list[DatedPhrase] = []
     for span in draft.spans:
         sentence = content[span.start : span.end]
-        phrases = dates.find(sentence, draft.said_on)
+        phrases = _dates_in(sentence, draft)
         found += phrases
-        sentence = _with_dates(sentence, phrases)
+        sentence = _with_dates(sentence, phrases, draft.language)
         written.append(persons.resolve(sentence, draft.speaker) if english else sentence)
     text = persons.introduced(" ".join(" ".join(written).split()), draft.speaker)
+    named = entities.find(text, names, draft.language)
+    question = draft.question if draft.is_bare_answer or len(draft.quote) <= SHORT_ANSWER else None
+    if question:
+        text = f"{text} {question.beside}"
     return ExtractedFact(
         text=text,
         original=" ".join(draft.quote.split()),
@@ -176,19 +240,29 @@ def _fact(draft: _Draft, names: Collection[str]) -> ExtractedFact:
         quote=draft.quote,
         role=draft.message.role,
         attributed_to=draft.speaker.name if draft.speaker.known else draft.message.role.value.lower(),
-        entities=entities.find(text, names),
+        entities=named,
         event_time=found[0].moment.event_time if found else None,
         type=_type(draft, found),
         categories=(),
         confidence=_confidence(draft),
+        asked=question.evidence if question else None,
     )
 
 
-def _with_dates(sentence: str, phrases: Sequence[DatedPhrase]) -> str:
+def _dates_in(sentence: str, draft: _Draft) -> list[DatedPhrase]:
+    if draft.language == "en":
+        return dates.find(sentence, draft.said_on)
+    return foreign_dates.find(sentence, draft.language, draft.said_on)
+
+
+def _with_dates(sentence: str, phrases: Sequence[DatedPhrase], spoken: str) -> str:
     """The sentence with each date written after the phrase that names it: "yesterday (7 May 2023)"."""
     for phrase in reversed(phrases):
         if not phrase.complete:
-            sentence = f"{sentence[: phrase.end]} ({phrase.moment.wording}){sentence[phrase.end :]}"
+            end = phrase.end + 2 * (sentence[phrase.end : phrase.end + 2] in ("'s", "’s"))
+            wording = phrase.moment.wording if spoken == "en" else phrase.moment.neutral_wording
+            space = "" if spoken in ("zh", "ja") else " "
+            sentence = f"{sentence[:end]}{space}({wording}){sentence[end:]}"
     return sentence
 
 
@@ -203,7 +277,7 @@ def _type(draft: _Draft, found: Sequence[DatedPhrase]) -> MemoryType:
 
 
 def _confidence(draft: _Draft) -> float:
-    """0.9 for what a person says of themselves, less for what is said of others, by the assistant, or hedged."""
+    """0.9 for what people say of themselves; less of others, by the assistant, or hedged."""
     confidence = 0.6 if draft.message.role is Role.ASSISTANT else 0.9
     if draft.language == "en" and not persons.has_first_person(draft.quote):
         confidence -= 0.1

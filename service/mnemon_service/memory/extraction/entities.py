@@ -15,38 +15,45 @@ MAXIMUM_ENTITIES: Final = 16
 _LONGEST_NAME: Final = 80
 
 _CAPITALS: Final = re.compile(
-    r"(?<![\w'’@./-])[A-Z][\w'’+&-]{0,30}(?:(?: (?:of|the|and|de|da|di|von|van|del|la|for) |[ ])[A-Z][\w'’+&-]{0,30}){0,4}"
+    r"(?<![\w'’@./-])[A-Z][\w'’+&-]{0,30}(?:(?: (?:of|the|de|da|di|von|van|del|la|for) |"
+    r"[ ])[A-Z][\w'’+&-]{0,30}){0,4}"
 )
 _QUOTED: Final = re.compile(
-    r"\"([^\"\n]{2,80})\"|“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n]{2,80})』|«([^»\n]{2,80})»|《([^》\n]{2,80})》"
+    r"\"([^\"\n]{2,80})\"|“([^”\n]{2,80})”|「([^」\n]{2,80})」|『([^』\n]{2,80})』|«([^»\n]{2,80})»|"
+    r"《([^》\n]{2,80})》"
 )
 _ADDRESS: Final = re.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}|\bhttps?://[^\s<>\"]{1,300}|\bwww\.[^\s<>\"]{1,300}"
+    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}|\bhttps?://[^\s<>\"]{1,300}|"
+    r"\bwww\.[^\s<>\"]{1,300}"
 )
 _NO_NAMES: Final = words("""
-    i i'm i've i'll i'd ok okay yes no yeah wow oh hey hi hello thanks thank please sorry lol omg btw haha mr mrs ms dr
-    monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun am pm
-    the a an this that these those it it's my your our their his her he she we they you there here what when where why
-    how who which so and but or if because also just then well can't don't glad great good nice can could would should
-    not all some any every one after before since while during although though as at in on for with from to by of is
-    was are were have has had do does did will may let let's look check
-    user assistant asked tv pc
+    i i'm i've i'll i'd ok okay yes no yeah wow oh hey hi hello thanks thank please sorry lol omg btw
+    haha mr mrs ms dr monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu
+    thurs fri sat sun am pm the a an this that these those it it's my your our their his her he she we
+    they you there here what when where why how who which so and but or if because also just then well
+    can't don't glad great good nice can could would should not all some any every one after before
+    since while during although though as at in on for with from to by of is was are were have has had
+    do does did will may let let's look check user assistant asked tv pc
 """) | {month.casefold() for month in MONTHS}
 _PLACE_BEFORE: Final = re.compile(
-    r"\b(?:live[sd]? in|living in|moved (?:back )?to|moving to|travel(?:l?ed|l?ing|s)? to|trip to|fl(?:ew|ying) to|"
-    r"visit(?:ed|ing|s)?|born in|from|based in|stay(?:ed|ing) in|vacation (?:in|to)|tour(?:ed)? (?:of|in)|went to|been to)\s(?:the )?\Z"
+    r"\b(?:live[sd]? in|living in|moved (?:back )?to|moving to|travel(?:l?ed|l?ing|s)? to|trip to|"
+    r"fl(?:ew|ying) to|"
+    r"visit(?:ed|ing|s)?|born in|from|based in|stay(?:ed|ing) in|vacation (?:in|to)|tour(?:ed)? (?:of|"
+    r"in)|went to|been to)\s(?:the )?\Z"
 )
 _ORGANIZATION_BEFORE: Final = re.compile(
-    r"\b(?:work(?:s|ed|ing)? (?:at|for)|job (?:at|with)|joined|hired by|employed (?:at|by)|intern(?:ed|ship)? (?:at|with)|"
+    r"\b(?:work(?:s|ed|ing)? (?:at|for)|job (?:at|with)|joined|hired by|employed (?:at|by)|intern(?:ed|"
+    r"ship)? (?:at|with)|"
     r"stud(?:y|ies|ied|ying) at|signed with|interview(?:ed)? (?:at|with))\s(?:the )?\Z"
 )
 
 
-def find(text: str, known_names: Collection[str]) -> tuple[Entity, ...]:
+def find(text: str, known_names: Collection[str], language: str) -> tuple[Entity, ...]:
     """The named things of a text in order of place, each once, at most `MAXIMUM_ENTITIES`.
 
     `known_names`: people of the conversation and names known in the scope; they count wherever they
-    stand, also in lower case or at the start of a sentence, and are persons.
+    stand, also in lower case or at the start of a sentence, and are persons. Capitals say nothing in
+    German, where every noun has one.
     """
     found: dict[str, tuple[int, Entity]] = {}
 
@@ -62,7 +69,7 @@ def find(text: str, known_names: Collection[str]) -> tuple[Entity, ...]:
         add(match.start(), match[0].rstrip(".,;:!?)'\""), "")
     for match in _QUOTED.finditer(text):
         add(match.start(), next(group for group in match.groups() if group).strip(" .,!?"), "")
-    for match in _CAPITALS.finditer(text):
+    for match in _CAPITALS.finditer(text) if language != "de" else ():
         for start, name in _names(match, text):
             if not any(name.casefold() in key for key in found):
                 add(start, name, _kind(text, start))
@@ -82,7 +89,7 @@ def _place_of(name: str, text: str) -> int:
 
 
 def _names(match: re.Match[str], text: str) -> list[tuple[int, str]]:
-    """The name in a run of capitals, without words that are only written large; none at a sentence's start."""
+    """The name in a run of capitals, without words that are only written large."""
     start, name = match.start(), match[0]
     if _begins_sentence(text, start):
         first, _, rest = name.partition(" ")
@@ -94,7 +101,8 @@ def _names(match: re.Match[str], text: str) -> list[tuple[int, str]]:
         first, _, name = name.partition(" ")
         start += len(first) + 1
     name = re.sub(r"['’]s\Z", "", name)
-    return [(start, name)] if name and name[:1].isupper() else []
+    shouted = name.isupper() and " " in name
+    return [(start, name)] if name[:1].isupper() and not shouted else []
 
 
 def _begins_sentence(text: str, start: int) -> bool:

@@ -36,6 +36,8 @@ class ExtractedFact:
     categories: tuple[str, ...]
     confidence: float
     """0..1; comparable within one extractor only."""
+    asked: Evidence | None = None
+    """The question that the statement answers, if `text` quotes it after the statement."""
     repeats: tuple[Evidence, ...] = ()
     """Later places in the same batch that say the same in the same words."""
 

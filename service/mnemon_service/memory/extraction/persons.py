@@ -18,13 +18,15 @@ from mnemon_service.memory.extraction.word_lists import words
 from mnemon_service.model.memory import Role
 
 _FIRST_PERSON: Final = re.compile(
-    r"(?<![\w'’.@/#-])(?P<word>(?:I|we)['’](?:m|ve|d|ll|re)|im|ive|I|we|myself|my|mine|me|ourselves|ours|our|us)"
+    r"(?<![\w'’.@/#-])(?P<word>(?:I|we)['’](?:m|ve|d|ll|re)|im|ive|I|we|myself|my|mine|me|ourselves|ours|"
+    r"our|us)"
     r"(?![\w@/]|['’]\w|\.\w|-\w)",
     re.IGNORECASE,
 )
 _FOLLOWING: Final = re.compile(r"\s{1,3}([A-Za-z]{1,20}(?:['’][A-Za-z]{1,3})?)")
 _NUMERAL_BEFORE: Final = re.compile(
-    r"\b(?:war|type|part|chapter|phase|level|class|stage|section|article|volume|act|book|elizabeth|division)\s\Z",
+    r"\b(?:war|type|part|chapter|phase|level|class|stage|section|article|volume|act|book|elizabeth|"
+    r"division)\s\Z",
     re.IGNORECASE,
 )
 _SHARED_SUBJECT: Final = re.compile(
@@ -33,16 +35,20 @@ _SHARED_SUBJECT: Final = re.compile(
     re.IGNORECASE,
 )
 _ELIDED: Final = re.compile(
-    r"(?P<opening>(?:(?:just|also|recently|finally|actually|already|still|currently|btw|oh|well|so|anyway|and|but|"
+    r"(?P<opening>(?:(?:just|also|recently|finally|actually|already|still|currently|btw|oh|well|so|"
+    r"anyway|and|but|"
     r"definitely|really)[, ]{1,2}){0,3})(?P<verb>[A-Za-z]{2,20}(?:['’]t)?)(?=[\s,.!])",
     re.IGNORECASE,
 )
 _FINITE: Final = re.compile(r"\b(?:is|was|are|were|has|helps?|makes?|made|feels?|can|will|would|means?)\b")
-_STATES: Final = words("excited thrilled pumped stoked proud glad happy sad sorry grateful thankful tired nervous "
-                       "psyched honored honoured obsessed worried interested inspired motivated determined "
-                       "relieved blessed delighted")  # fmt: skip
-_PLAIN_PRESENT: Final = words("love hate hope wish need want prefer like live miss enjoy can't cannot couldn't "
-                              "didn't don't haven't wasn't")  # fmt: skip
+_STATES: Final = words("""
+    excited thrilled pumped stoked proud glad happy sad sorry grateful thankful tired nervous psyched honored
+    honoured obsessed worried interested inspired motivated determined relieved blessed delighted
+""")
+_PLAIN_PRESENT: Final = words("love hate hope wish prefer miss can't cannot couldn't didn't haven't wasn't")
+_NO_PARTICIPLES: Final = words("""
+    nothing something everything anything morning evening during spring according regarding including
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ def resolve(sentence: str, speaker: Speaker) -> str:
 
 def introduced(text: str, speaker: Speaker) -> str:
     """The text with the speaker before it, as "Ana: …", unless it names them already."""
-    if speaker.name.casefold() in text.casefold():
+    if re.search(rf"(?<!\w){re.escape(speaker.name)}(?!\w)", text, re.IGNORECASE):
         return text
     name = speaker.name if speaker.known else speaker.name.capitalize()
     return f"{name}: {text}"
@@ -176,7 +182,7 @@ def _inverted(before: str) -> bool:
 
 
 def _with_subject(sentence: str, speaker: Speaker) -> str:
-    """The sentence with the subject that spoken English leaves out: "Lost my job" → "I lost my job"."""
+    """The sentence with the subject that spoken English leaves out: "Still looking" → "I'm still looking"."""
     match = _ELIDED.match(sentence)
     if match is None:
         return sentence
@@ -185,7 +191,19 @@ def _with_subject(sentence: str, speaker: Speaker) -> str:
         return sentence
     verb, rest = match["verb"], sentence[match.end() :]
     verb = verb if verb.isupper() and len(verb) > 1 else verb[:1].lower() + verb[1:]
-    return f"{match['opening']}{subject}{_EXPANDED.get(verb.casefold(), verb)}{rest}"
+    opening, adverbs = _opening(match["opening"])
+    return f"{opening}{subject}{adverbs}{_EXPANDED.get(verb.casefold(), verb)}{rest}"
+
+
+def _opening(text: str) -> tuple[str, str]:
+    """What stands before the verb, parted: words before a subject ("oh, well, "), then adverbs after it."""
+    before: list[str] = []
+    adverbs: list[str] = []
+    for word in text.split():
+        inner = word.casefold()
+        (adverbs if inner in ADVERBS and inner != "actually" else before).append(word)
+    after = "".join(f"{word.casefold()} " for word in adverbs)
+    return "".join(f"{word} " for word in before), after
 
 
 _EXPANDED: Final = {"gonna": "going to", "gotta": "have to", "wanna": "want to"}

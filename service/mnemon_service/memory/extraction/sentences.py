@@ -130,4 +130,5 @@ def _belongs_to_list(text: str, before: Sentence, piece: Sentence) -> bool:
         return False
     if not _LIST_ITEM.match(text, piece.start):
         return False
-    return text[before.end - 1] == ":" or _LIST_ITEM.match(text, before.start) is not None
+    last_line = max(before.start, text.rfind("\n", before.start, before.end) + 1)
+    return text[before.end - 1] == ":" or _LIST_ITEM.match(text, last_line) is not None
