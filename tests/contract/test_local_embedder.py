@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
 from mnemon_service.model.errors import Reason, ResourceExhausted, Unavailable
 from mnemon_service.providers import local_model
 from mnemon_service.providers.embedding import EmbeddingModelUnavailable, Vectors
@@ -120,19 +123,19 @@ async def test_cancelled_callers_leave_the_others_alone(embedder: LocalEmbedder)
 
 async def test_the_queue_is_bounded_and_one_large_call_still_passes(cache: Path) -> None:
     small = await LocalEmbedder.open(cache, queue_windows=5)
-    large = asyncio.create_task(small.embed_documents([f"pet {number}" for number in range(250)]))
+    large = asyncio.create_task(small.embed_documents(["pet"] * 300))
     await asyncio.sleep(0)
     with pytest.raises(ResourceExhausted) as caught:
         await small.embed_query("Where?")
     assert (caught.value.reason, caught.value.retry_after) == (Reason.QUEUE_FULL, 1.0)
-    assert (await large).vectors.shape == (250, 384)
+    assert (await large).vectors.shape == (300, 384)
     assert (await small.embed_query("Where?")).vectors.shape == (1, 384)
     await small.close()
 
 
 async def test_closing_refuses_what_waits_and_what_comes(cache: Path) -> None:
     closing = await LocalEmbedder.open(cache)
-    waiting = asyncio.create_task(closing.embed_documents([f"pet {number}" for number in range(200)]))
+    waiting = asyncio.create_task(closing.embed_documents(["pet"] * 300))
     await asyncio.sleep(0)
     await closing.close()
     with pytest.raises(Unavailable, match="closed"):
@@ -164,6 +167,21 @@ def test_the_command_builds_once_and_says_so_in_one_line(tmp_path: Path) -> None
     assert [len(line) for line in lines] == [1, 1]
     assert "(int8) prepared in" in lines[0][0]
     assert "(int8) is ready" in lines[1][0]
+
+
+def test_two_builders_at_once_leave_one_whole_model_and_sweep_what_a_killed_one_left(tmp_path: Path) -> None:
+    killed = tmp_path / f".{local_model.MODEL_NAME}-int8-killed"
+    running = tmp_path / f".{local_model.MODEL_NAME}-int8-running"
+    for folder in (killed, running):
+        folder.mkdir()
+    long_ago = time.time() - 2 * local_model.BUILD_TIMEOUT_SECONDS
+    os.utime(killed, (long_ago, long_ago))
+    command = [sys.executable, "-m", "mnemon_service.providers.prepare_model", "--cache", str(tmp_path)]
+    builders = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [builder.wait(60) for builder in builders] == [0, 0]
+    folder = local_model.prepared_folder(tmp_path, "int8")
+    assert local_model.is_whole(folder)
+    assert sorted(names_in(tmp_path)) == sorted([folder.name, running.name])
 
 
 def test_the_command_fails_in_one_line_where_it_cannot_write(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ from mnemon_service.providers.embedding import (
 from mnemon_service.providers.onnx_encoder import OnnxEncoder, Pooling, Window
 
 PROVIDER = "local"
-INLINE_CHARACTERS = 2_000
-"""Texts of up to so many characters together are tokenised on the event loop (about 0.3 ms at most);
-longer ones in a thread, since 1 MB takes a third of a second."""
+INLINE_CHARACTERS = 1_000
+"""Texts of up to so many characters together are tokenised on the event loop (0.4 ms at most); longer
+ones in a thread, since 1 MB takes 0.7 s."""
 TOKENS_IN_A_RUN = 512
 """Padded tokens of one run, about 80 ms with int8: larger batches gain next to nothing and let a query
 wait longer behind them."""

@@ -7,6 +7,7 @@ is half written, damaged or of another release is never used but made anew.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from mnemon_service.providers.embedding import EmbeddingModelUnavailable
@@ -119,6 +121,7 @@ def build(cache: Path, precision: str) -> Path:
     _check(source / TOKENIZER_FILE, TOKENIZER_SHA256)
     folder = prepared_folder(cache, precision)
     cache.mkdir(parents=True, exist_ok=True)
+    _sweep(cache)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache))
     try:
         _write_graph(source, work, precision)
@@ -159,14 +162,23 @@ def _write_graph(source: Path, target: Path, precision: str) -> None:
 def _move(work: Path, folder: Path) -> None:
     """Put `work` in the place of `folder`, unless somebody else put a whole one there meanwhile."""
     if folder.exists() and not is_whole(folder):
-        broken = Path(tempfile.mkdtemp(prefix=".broken-", dir=folder.parent))
-        folder.rename(broken / folder.name)
+        broken = Path(tempfile.mkdtemp(prefix=f".{MODEL_NAME}-broken-", dir=folder.parent))
+        with contextlib.suppress(FileNotFoundError):  # somebody else was faster
+            folder.rename(broken / folder.name)
         shutil.rmtree(broken, ignore_errors=True)
     try:
         work.rename(folder)
     except OSError:
         if not is_whole(folder):
             raise
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what builds left that were killed, so long ago that none of them can still run."""
+    for leftover in cache.glob(f".{MODEL_NAME}-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if leftover.stat().st_mtime < time.time() - BUILD_TIMEOUT_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _check(path: Path, expected: str) -> None:
