@@ -23,7 +23,7 @@ _LENGTH_DAYS: Final = {
 
 def event_span(event_time: EventTime) -> tuple[datetime, datetime]:
     """First and last instant of the unit that the event time names (months count 30 days)."""
-    start = _utc(event_time.time)
+    start = as_utc(event_time.time)
     try:
         return start, start + timedelta(days=_LENGTH_DAYS[event_time.precision])
     except OverflowError:
@@ -46,7 +46,7 @@ def closeness(
         if event_time is not None:
             best = max(best, _closeness(window, *event_span(event_time), decay_days))
         if observed_time is not None:
-            moment = _utc(observed_time)
+            moment = as_utc(observed_time)
             best = max(best, _closeness(window, moment, moment, decay_days))
     return best
 
@@ -65,9 +65,10 @@ def freshness(time: datetime | None, reference_time: datetime, half_life_days: f
     """1 for now and for the future, 1/2 at the half-life; 0 if the time is unknown."""
     if time is None:
         return 0.0
-    age = (_utc(reference_time) - _utc(time)).total_seconds() / _DAY_SECONDS
+    age = (as_utc(reference_time) - as_utc(time)).total_seconds() / _DAY_SECONDS
     return float(0.5 ** (max(age, 0.0) / half_life_days))
 
 
-def _utc(time: datetime) -> datetime:
+def as_utc(time: datetime) -> datetime:
+    """The time with its zone; a naive one counts as UTC."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time

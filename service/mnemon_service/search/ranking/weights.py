@@ -91,7 +91,7 @@ class Weights:
     """Places before and after that count as neighbours."""
     neighbour_decay: float = 0.7
     """Factor for each place beyond the first."""
-    neighbour_alone: float = 0.6
+    neighbour_alone: float = 0.75
     """What a memory from no conversation gets as its neighbour's sum, as a share of its own, so that it
     does not lose to turns of a conversation for having no neighbours."""
     session_best: int = 3
