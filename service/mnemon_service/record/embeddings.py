@@ -3,23 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from mnemon_service.model.memory import MemoryState
+from mnemon_service.model.text_hash import text_hash
+from mnemon_service.record.committing import save_embeddings
+from mnemon_service.record.database import Database
+from mnemon_service.record.dialects import any_of
+from mnemon_service.record.pending import VectorKey
+from mnemon_service.record.schema import embeddings, memories
 from mnemon_service.record.selection import Vector
+from mnemon_service.record.writing import checked_vector
+
+_FIND: Final = sa.select(embeddings.c.text_hash, embeddings.c.vector).where(
+    embeddings.c.project_id == sa.bindparam("project_id"),
+    any_of(embeddings.c.text_hash, "hashes"),
+    embeddings.c.space == sa.bindparam("space"),
+)
+_MISSING: Final = (
+    sa.select(memories.c.id, memories.c.text)
+    .where(
+        memories.c.project_id == sa.bindparam("project_id"),
+        memories.c.id > sa.bindparam("after"),
+        memories.c.state.in_(
+            [state.value for state in (MemoryState.ACTIVE, MemoryState.SUPERSEDED, MemoryState.DELETED)]
+        ),
+        ~sa.exists(
+            sa.select(sa.literal_column("1")).where(
+                embeddings.c.project_id == memories.c.project_id,
+                embeddings.c.text_hash == memories.c.text_hash,
+                embeddings.c.space == sa.bindparam("space"),
+            )
+        ),
+    )
+    .order_by(memories.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+
+
+def vector_of(data: Any) -> Vector | None:  # noqa: ANN401 (bytes-like, or NULL of an outer join)
+    """The vector in a column."""
+    return None if data is None else np.frombuffer(data, dtype=np.float32)
 
 
 class Embeddings:
     """What is known of texts in an embedding space (a model with its dimensions, by name)."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     async def find(self, project_id: str, space: str, texts: Sequence[str]) -> dict[str, Vector]:
         """The known vectors, by text."""
-        raise NotImplementedError
+        hashes = {text_hash(text): text for text in texts}
+        if not hashes:
+            return {}
+        parameters = {"project_id": project_id, "space": space, "hashes": list(hashes)}
+
+        def work(connection: Connection) -> dict[str, Vector]:
+            rows = connection.execute(_FIND, parameters)
+            return {hashes[digest]: np.frombuffer(data, dtype=np.float32) for digest, data in rows}
+
+        return await self._database.read(work)
 
     async def save(self, project_id: str, space: str, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors outside a write (re-embedding after a change of model)."""
-        raise NotImplementedError
+        keyed = {
+            VectorKey(space, text_hash(text)): checked_vector(vector) for text, vector in vectors.items()
+        }
+        dialect = self._database.dialect
+        await self._database.write(lambda c: save_embeddings(c, dialect, project_id, keyed))
 
     async def missing(
         self, project_id: str, space: str, *, limit: int, after: str = ""
     ) -> list[tuple[str, str]]:
         """Id and text of present memories without a vector in this space, by id, after an id."""
-        raise NotImplementedError
+        parameters = {"project_id": project_id, "space": space, "limit": limit, "after": after}
+
+        def work(connection: Connection) -> list[tuple[str, str]]:
+            return [(row.id, row.text) for row in connection.execute(_MISSING, parameters)]
+
+        return await self._database.read(work)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from mnemon_service.model.errors import AlreadyExists, NotFound, Reason
+from mnemon_service.record.database import Database
+from mnemon_service.record.page_tokens import PageTokens
+from mnemon_service.record.rows import checked_text
+from mnemon_service.record.schema import metadata, projects
+from mnemon_service.record.times import Clock, from_micros, to_micros
 
 
 class ProjectState(enum.StrEnum):
@@ -27,31 +40,128 @@ class Project:
     update_time: datetime
 
 
+_COLUMNS: Final = [
+    projects.c[name]
+    for name in ("id", "display_name", "state", "last_sequence", "create_time", "update_time")
+]
+_GET: Final = sa.select(*_COLUMNS).where(projects.c.id == sa.bindparam("project_id"))
+_LIST: Final = (
+    sa.select(*_COLUMNS)
+    .where(projects.c.id > sa.bindparam("after"))
+    .order_by(projects.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+
+
 class Projects:
     """Care of the tenants."""
 
+    def __init__(self, database: Database, clock: Clock, tokens: PageTokens) -> None:
+        self._database = database
+        self._clock = clock
+        self._tokens = tokens
+
     async def create(self, project_id: str, display_name: str = "") -> Project:
         """A new project. Raises `AlreadyExists`."""
-        raise NotImplementedError
+        values = self._new(project_id, display_name)
+
+        def work(connection: Connection) -> Project:
+            try:
+                connection.execute(sa.insert(projects), values)
+            except sa.exc.IntegrityError as error:
+                raise AlreadyExists("there is a project of this id already") from error
+            return _get(connection, project_id)
+
+        return await self._database.write(work)
 
     async def ensure(self, project_id: str, display_name: str = "") -> Project:
         """The project, made if it is not there."""
-        raise NotImplementedError
+        values = self._new(project_id, display_name)
+        dialect = self._database.dialect
+
+        def work(connection: Connection) -> Project:
+            connection.execute(dialect.insert(projects).on_conflict_do_nothing(), values)
+            return _get(connection, project_id)
+
+        return await self._database.write(work)
+
+    def _new(self, project_id: str, display_name: str) -> dict[str, Any]:
+        now = to_micros(self._clock())
+        return {
+            "id": checked_text("id", project_id),
+            "display_name": checked_text("display_name", display_name),
+            "state": ProjectState.ACTIVE.value,
+            "create_time": now,
+            "update_time": now,
+        }
 
     async def get(self, project_id: str) -> Project:
         """Raises `NotFound` (RESOURCE_NOT_FOUND)."""
-        raise NotImplementedError
+        return await self._database.read(lambda connection: _get(connection, project_id))
 
-    async def list(self, *, page_size: int = 50, page_token: str = "") -> tuple[list[Project], str]:
-        """All projects by id."""
-        raise NotImplementedError
+    async def list(self, *, page_size: int = 50, page_token: str = "") -> tuple[builtins.list[Project], str]:
+        """A page of all projects by id, and the next page's token."""
+        after = self._tokens.read("projects", page_token)[0] if page_token else ""
+        parameters = {"after": after, "limit": page_size + 1}
+
+        def work(connection: Connection) -> builtins.list[Project]:
+            return [_project_of(row) for row in connection.execute(_LIST, parameters)]
+
+        found = await self._database.read(work)
+        more = len(found) > page_size
+        return found[:page_size], self._tokens.issue("projects", [found[page_size - 1].id]) if more else ""
 
     async def update(
         self, project_id: str, *, display_name: str | None = None, state: ProjectState | None = None
     ) -> Project:
-        """Change what is given."""
-        raise NotImplementedError
+        """Change what is given. Raises `NotFound` (RESOURCE_NOT_FOUND)."""
+        values: dict[str, Any] = {"update_time": to_micros(self._clock())}
+        if display_name is not None:
+            values["display_name"] = checked_text("display_name", display_name)
+        if state is not None:
+            values["state"] = state.value
+
+        def work(connection: Connection) -> Project:
+            connection.execute(sa.update(projects).where(projects.c.id == project_id).values(values))
+            return _get(connection, project_id)
+
+        return await self._database.write(work)
 
     async def erase(self, project_id: str, *, chunk: int = 1000) -> int:
-        """Delete every row of the project, in chunks, last its own; the number of rows."""
-        raise NotImplementedError
+        """Delete every row of the project, `chunk` a transaction, its own last; the number of rows.
+
+        Every table with a column `project_id` is emptied, those of later migrations too. Set the state
+        to DELETING first, so that nobody writes meanwhile.
+        """
+        deleted = 0
+        for table in metadata.sorted_tables:
+            if "project_id" in table.c:
+                while step := await self._database.write(_chunk(table, project_id, chunk)):
+                    deleted += step
+        last = sa.delete(projects).where(projects.c.id == project_id)
+        return deleted + await self._database.write(lambda c: c.execute(last).rowcount)
+
+
+def _chunk(table: sa.Table, project_id: str, limit: int) -> Callable[[Connection], int]:
+    key = sa.tuple_(*table.primary_key.columns)
+    some = sa.select(*table.primary_key.columns).where(table.c.project_id == project_id).limit(limit)
+    statement = sa.delete(table).where(key.in_(some))
+    return lambda connection: connection.execute(statement).rowcount
+
+
+def _get(connection: Connection, project_id: str) -> Project:
+    row = connection.execute(_GET, {"project_id": project_id}).one_or_none()
+    if row is None:
+        raise NotFound("there is no such project", reason=Reason.RESOURCE_NOT_FOUND)
+    return _project_of(row)
+
+
+def _project_of(row: Any) -> Project:  # noqa: ANN401
+    return Project(
+        id=row.id,
+        display_name=row.display_name,
+        state=ProjectState(row.state),
+        last_sequence=row.last_sequence,
+        create_time=from_micros(row.create_time),
+        update_time=from_micros(row.update_time),
+    )

@@ -3,51 +3,108 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
+import sqlalchemy as sa
+import tenacity
+from sqlalchemy.engine import Connection
+
+from mnemon_service.model.errors import NotFound, Reason, Unavailable
 from mnemon_service.model.memory import Actor
+from mnemon_service.record.committing import write_pending
 from mnemon_service.record.cursors import IndexCursors
+from mnemon_service.record.database import Database, PostgresqlDatabase, SqliteDatabase, Transaction
 from mnemon_service.record.embeddings import Embeddings
 from mnemon_service.record.entities import Entities
+from mnemon_service.record.idempotency import find_answer
 from mnemon_service.record.log import Log
 from mnemon_service.record.memories import Memories
 from mnemon_service.record.messages import Messages
+from mnemon_service.record.migrating import migrate
 from mnemon_service.record.operations import Operations
-from mnemon_service.record.projects import Projects
+from mnemon_service.record.page_tokens import KEY_BYTES, PageTokens
+from mnemon_service.record.projects import Projects, ProjectState
 from mnemon_service.record.retention import Retention
+from mnemon_service.record.schema import projects
+from mnemon_service.record.schema import secrets as secrets_table
 from mnemon_service.record.selection import Access, RequestKey
 from mnemon_service.record.signal import ChangeSignal
-from mnemon_service.record.times import Clock, utc_now
-from mnemon_service.record.writing import Write
+from mnemon_service.record.times import Clock, from_micros, to_micros, utc_now
+from mnemon_service.record.writing import Start, Write
+
+_LOCK_PROJECT: Final = (
+    sa.select(projects.c.last_sequence, projects.c.last_record_time, projects.c.state)
+    .where(projects.c.id == sa.bindparam("project_id"))
+    .with_for_update()
+)
+_PAGE_TOKEN_KEY: Final = "page_token_key"  # noqa: S105 (its name)
 
 
 class Record:
-    """Everything that Mnemon keeps, in one SQL database.
+    """Everything that Mnemon keeps, in one SQL database. Make it with `Record.open`.
 
     Methods raise `Unavailable` (RECORD_UNAVAILABLE, with `retry_after`) while the database does not
     answer, is locked by others or its disk is full.
     """
 
-    memories: Memories
-    log: Log
-    messages: Messages
-    embeddings: Embeddings
-    entities: Entities
-    operations: Operations
-    index_cursors: IndexCursors
-    projects: Projects
-    retention: Retention
-    signal: ChangeSignal
+    def __init__(self, database: Database, clock: Clock, tokens: PageTokens, signal: ChangeSignal) -> None:
+        self._database = database
+        self._clock = clock
+        self.signal = signal
+        self.memories = Memories(database, clock, tokens)
+        self.log = Log(database, clock, tokens)
+        self.messages = Messages(database)
+        self.embeddings = Embeddings(database)
+        self.entities = Entities(database, tokens)
+        self.operations = Operations(database, clock, tokens, signal)
+        self.index_cursors = IndexCursors(database)
+        self.projects = Projects(database, clock, tokens)
+        self.retention = Retention(database, clock, self.write)
 
     @classmethod
-    async def open(cls, location: str | Path, *, readers: int = 4, clock: Clock = utc_now) -> Record:
-        """The record at a file's path (SQLite) or a `postgresql://` address, migrated to this release."""
-        raise NotImplementedError
+    async def open(
+        cls,
+        location: str | Path,
+        *,
+        readers: int = 4,
+        connections: int = 10,
+        clock: Clock = utc_now,
+    ) -> Record:
+        """The record at a file's path (SQLite) or a `postgresql://` address, migrated to this release.
+
+        `readers` is the number of SQLite's reading threads, `connections` that of PostgreSQL's pool (as
+        many again at peaks, and one that listens).
+        """
+        signal = ChangeSignal()
+        database: Database
+        if str(location).startswith(("postgresql:", "postgres:")):
+            url = sa.make_url(str(location).replace("postgres:", "postgresql:", 1))
+            database = PostgresqlDatabase(url, connections=connections)
+        else:
+            url = None
+            database = SqliteDatabase(Path(location), readers=readers)
+        try:
+            await migrate(database)
+            tokens = PageTokens(await database.write(_page_token_key))
+            if url is not None:
+                await signal.listen(url)
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database, clock, tokens, signal)
+
+    @property
+    def database(self) -> Database:
+        """For the rooms of the record that others add (keys, settings, webhooks, usage)."""
+        return self._database
 
     async def close(self) -> None:
         """Close every connection; idempotent."""
-        raise NotImplementedError
+        await self.signal.close()
+        await self._database.close()
 
     @contextlib.asynccontextmanager
     async def write(
@@ -62,12 +119,85 @@ class Record:
         Raises `AlreadyExists` (REQUEST_ID_REUSED) for the same request id with another body,
         `NotFound` (RESOURCE_NOT_FOUND) for an unknown project.
         """
-        raise NotImplementedError
-        yield
+        async with self._database.transaction(access.project_id) as transaction:
+            start = await transaction.run(lambda connection: self._start(connection, access, request))
+            write = Write(transaction, self._database.dialect, access, actor, start)
+            yield write
+            if write.stored_answer is not None:
+                return
+            try:
+                await self._commit(transaction, write, request)
+            except Unavailable:
+                if request is None:
+                    raise
+                lost = True
+            else:
+                lost = False
+        if lost and request is not None:
+            await self._resolve(access, request)
+        self._announce(write)
+
+    def _start(self, connection: Connection, access: Access, request: RequestKey | None) -> Start:
+        """Take the project's lock; what is read after it is the last state."""
+        row = connection.execute(_LOCK_PROJECT, {"project_id": access.project_id}).one_or_none()
+        if row is None or row.state == ProjectState.DELETING.value:
+            raise NotFound("there is no such project", reason=Reason.RESOURCE_NOT_FOUND)
+        answer = find_answer(connection, access, request) if request is not None else None
+        now = max(to_micros(self._clock()), row.last_record_time)
+        return Start(row.last_sequence, from_micros(now), answer)
+
+    async def _commit(self, transaction: Transaction, write: Write, request: RequestKey | None) -> None:
+        def work(connection: Connection) -> None:
+            write_pending(
+                connection,
+                self._database.dialect,
+                write.access,
+                request,
+                write.pending,
+                last_sequence=write.last_sequence,
+                now=to_micros(write.now),
+            )
+
+        await transaction.commit(work)
+
+    async def _resolve(self, access: Access, request: RequestKey) -> None:
+        """Find out whether a commit whose answer was lost took place: its idempotent answer says so.
+
+        The project's lock is taken first: a commit that still runs on the server is waited for.
+        Raises `Unavailable` if it did not take place, or if the database stays away.
+        """
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(Unavailable),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=1),
+            stop=tenacity.stop_after_delay(3),
+            reraise=True,
+        )
+        start: Start | None = None
+        async for attempt in retrying:
+            with attempt:
+                start = await self._database.write(lambda c: self._start(c, access, request))
+        if start is None or start.stored_answer is None:
+            raise Unavailable("the change was not stored", reason=Reason.RECORD_UNAVAILABLE, retry_after=1.0)
+
+    def _announce(self, write: Write) -> None:
+        if write.versions:
+            self.signal.announce(write.access.project_id, write.last_sequence)
+        if write.pending.operations or write.pending.claims:
+            self.signal.announce_operations()
 
     async def stored_answer(self, access: Access, request: RequestKey) -> bytes | None:
         """The answer to a request that took effect before, so that no model is asked twice; or None.
 
         Raises `AlreadyExists` (REQUEST_ID_REUSED) for the same request id with another body.
         """
-        raise NotImplementedError
+        return await self._database.read(lambda connection: find_answer(connection, access, request))
+
+
+def _page_token_key(connection: Connection) -> bytes:
+    """The installation's key, made the first time."""
+    query = sa.select(secrets_table.c.value).where(secrets_table.c.name == _PAGE_TOKEN_KEY)
+    key = connection.scalar(query)
+    if key is None:
+        key = secrets.token_bytes(KEY_BYTES)
+        connection.execute(sa.insert(secrets_table), {"name": _PAGE_TOKEN_KEY, "value": key})
+    return bytes(key)

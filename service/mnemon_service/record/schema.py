@@ -136,6 +136,22 @@ def _list_indexes(table: sa.Table) -> None:
 _list_indexes(memories)
 _list_indexes(versions)
 sa.Index("ix_memories_duplicates", memories.c.project_id, memories.c.duplicate_hash)
+_expires: Final = memories.c.expire_time.is_not(None)
+sa.Index(
+    "ix_memories_expire",
+    memories.c.project_id,
+    memories.c.expire_time,
+    sqlite_where=_expires,
+    postgresql_where=_expires,
+)
+_gone: Final = memories.c.state.in_([sa.literal_column("'DELETED'"), sa.literal_column("'EXPIRED'")])
+sa.Index(
+    "ix_memories_gone",
+    memories.c.project_id,
+    memories.c.update_time,
+    sqlite_where=_gone,
+    postgresql_where=_gone,
+)
 sa.Index("ix_memories_text_hash", memories.c.project_id, memories.c.text_hash)
 sa.Index("ix_memories_owner", memories.c.project_id, memories.c.owner, memories.c.sequence)
 sa.Index("ix_versions_owner", versions.c.project_id, versions.c.owner, versions.c.sequence)
@@ -145,10 +161,19 @@ embeddings: Final = sa.Table(
     "embeddings",
     metadata,
     sa.Column("project_id", String, nullable=False),
-    sa.Column("space", String, nullable=False),
     sa.Column("text_hash", String, nullable=False),
+    sa.Column("space", String, nullable=False),
+    _string("parent_hash"),
     sa.Column("vector", sa.LargeBinary, nullable=False),
-    sa.PrimaryKeyConstraint("project_id", "space", "text_hash"),
+    sa.PrimaryKeyConstraint("project_id", "text_hash", "space"),
+)
+_is_part: Final = embeddings.c.parent_hash != sa.literal_column("''")
+sa.Index(
+    "ix_embeddings_parent",
+    embeddings.c.project_id,
+    embeddings.c.parent_hash,
+    sqlite_where=_is_part,
+    postgresql_where=_is_part,
 )
 
 messages: Final = sa.Table(
@@ -217,6 +242,16 @@ memory_entities: Final = sa.Table(
     sa.Index("ix_memory_entities_owner", "project_id", "owner", "key"),
 )
 
+memory_messages: Final = sa.Table(
+    "memory_messages",
+    metadata,
+    sa.Column("project_id", String, nullable=False),
+    sa.Column("message_id", String, nullable=False),
+    sa.Column("memory_id", String, nullable=False),
+    sa.PrimaryKeyConstraint("project_id", "message_id", "memory_id"),
+    sa.Index("ix_memory_messages_memory", "project_id", "memory_id"),
+)
+
 idempotency: Final = sa.Table(
     "idempotency",
     metadata,
@@ -224,11 +259,22 @@ idempotency: Final = sa.Table(
     sa.Column("request_id", String, nullable=False),
     _string("method"),
     _string("body_hash"),
-    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=True),
     _time("create_time"),
     sa.PrimaryKeyConstraint("project_id", "request_id"),
     sa.Index("ix_idempotency_create_time", "create_time"),
 )
+
+answer_owners: Final = sa.Table(
+    "answer_owners",
+    metadata,
+    sa.Column("project_id", String, nullable=False),
+    sa.Column("owner", String, nullable=False),
+    sa.Column("request_id", String, nullable=False),
+    sa.PrimaryKeyConstraint("project_id", "owner", "request_id"),
+    sa.Index("ix_answer_owners_request", "project_id", "request_id"),
+)
+"""Whose memories an idempotent answer may show, so that an erasure finds it."""
 
 operations: Final = sa.Table(
     "operations",

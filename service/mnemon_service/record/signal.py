@@ -2,14 +2,137 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import asyncpg
+import sqlalchemy as sa
+import structlog
+import tenacity
+
+LOG_CHANNEL: Final = "mnemon_log"
+"""PostgreSQL's channel; a payload is `<sequence> <project>` or `operations`."""
+OPERATIONS: Final = "operations"
+
+_log = structlog.get_logger(__name__)
+
 
 class ChangeSignal:
     """Tells within milliseconds that a project's log has grown, on this replica and the others."""
 
+    def __init__(self) -> None:
+        self._ends: dict[str, int] = {}
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._anything = asyncio.Event()
+        self._work = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
+
+    def announce(self, project_id: str, sequence: int) -> None:
+        """The log of a project has grown to `sequence`."""
+        if sequence <= self._ends.get(project_id, -1):
+            return
+        self._ends[project_id] = sequence
+        if event := self._waiting.pop(project_id, None):
+            event.set()
+        self._anything = _replaced(self._anything)
+
+    def announce_operations(self) -> None:
+        """There is work, or some of it has ended."""
+        self._work = _replaced(self._work)
+
     async def wait_beyond(self, project_id: str, sequence: int, timeout: float) -> bool:
-        """True as soon as the log of the project goes beyond `sequence`, False after `timeout` seconds."""
-        raise NotImplementedError
+        """True as soon as the log of the project goes beyond `sequence`, False after `timeout` seconds.
+
+        It knows the changes since this process began to listen: read the log first, then wait for what
+        lies beyond the end you read.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._ends.get(project_id, -1) <= sequence:
+                    await self._waiting.setdefault(project_id, asyncio.Event()).wait()
+        return self._ends.get(project_id, -1) > sequence
 
     async def wait_any(self, timeout: float) -> None:
         """Returns at the next change of any project, at the latest after `timeout` seconds."""
-        raise NotImplementedError
+        await _wait(self._anything, timeout)
+
+    async def wait_operations(self, timeout: float) -> None:
+        """Returns when operations were put in or ended, at the latest after `timeout` seconds."""
+        await _wait(self._work, timeout)
+
+    def operations_waiter(self) -> Callable[[float], Awaitable[None]]:
+        """Waits as `wait_operations`, for what happens from now on, also before it is called: take it,
+        look, then wait."""
+        event = self._work
+        return lambda timeout: _wait(event, timeout)
+
+    async def listen(self, url: sa.URL) -> None:
+        """Hear what other replicas write, over a connection of its own that is made again when it breaks."""
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._listener = asyncio.create_task(self._keep_listening(url, ready))
+        await ready
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener
+            self._listener = None
+
+    async def _keep_listening(self, url: sa.URL, ready: asyncio.Future[None]) -> None:
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)),
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+        )
+        async for attempt in retrying:
+            with attempt:
+                try:
+                    await self._listen_once(url, ready)
+                finally:
+                    self._lost()
+
+    async def _listen_once(self, url: sa.URL, ready: asyncio.Future[None]) -> None:
+        connection = await asyncpg.connect(
+            url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=5
+        )
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: ended.set())
+        try:
+            await connection.add_listener(LOG_CHANNEL, self._heard)
+            self._lost()
+            if not ready.done():
+                ready.set_result(None)
+            await ended.wait()
+        finally:
+            connection.terminate()
+        raise ConnectionError("the listening connection broke")
+
+    def _heard(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
+        sequence, _, project_id = str(payload).partition(" ")
+        if sequence == OPERATIONS:
+            self.announce_operations()
+        else:
+            self.announce(project_id, int(sequence))
+
+    def _lost(self) -> None:
+        """What was said while nobody listened is unknown: wake everybody to look for themselves."""
+        for event in self._waiting.values():
+            event.set()
+        self._waiting.clear()
+        self._anything = _replaced(self._anything)
+        self._work = _replaced(self._work)
+
+
+def _replaced(event: asyncio.Event) -> asyncio.Event:
+    """Wake all who wait on an event and answer a fresh one for those who come later."""
+    event.set()
+    return asyncio.Event()
+
+
+async def _wait(event: asyncio.Event, timeout: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await event.wait()

@@ -1,0 +1,1 @@
+"""The steps of the schema, forwards and backwards. `record/migrating.py` runs them."""
