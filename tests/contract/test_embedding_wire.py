@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from mnemon_service.model.errors import (
     FailedPrecondition,
     MnemonError,
@@ -17,6 +18,7 @@ from mnemon_service.model.errors import (
     Unavailable,
 )
 from mnemon_service.providers.embedding import Embedder
+from mnemon_service.providers.gemini_embedding import gemini_embedder
 from support.embedders import DIMENSION, KEY, REMOTE, Pauses, RemoteKind, guard_for, remote_servers
 from support.provider_servers.embedding_gemini import gemini_error
 from support.provider_servers.embedding_vectors import vector_of
@@ -248,6 +250,27 @@ async def test_gemini_says_the_wait_and_the_bad_key_in_the_body(subject: Subject
     with pytest.raises(FailedPrecondition) as refused:
         await subject.embedder.embed_query("red")
     assert refused.value.reason is Reason.PROVIDER_CREDENTIALS
+
+
+async def test_geminis_second_generation_is_told_the_task_in_the_text(
+    servers: dict[str, ProviderServer],
+) -> None:
+    server = servers["gemini"]
+    server.seen.clear()
+    embedder = gemini_embedder(
+        api_key=KEY,
+        guard=guard_for("gemini", Pauses()),
+        model="gemini-embedding-2",
+        dimension=DIMENSION,
+        base_url=server.url,
+    )
+    await embedder.embed_documents(["red", "x" * 10_000])
+    await embedder.embed_query("red")
+    texts = [one["content"]["parts"][0]["text"] for body in server.bodies() for one in body["requests"]]
+    assert len(texts) == 4
+    assert all(text.startswith("title: none | text: ") for text in texts[:3])
+    assert (texts[0], texts[3]) == ("title: none | text: red", "task: search result | query: red")
+    await embedder.close()
 
 
 def assert_tells_the_provider_only(subject: Subject, error: MnemonError) -> None:

@@ -162,7 +162,7 @@ class CachingEmbedder:
     Args:
         inner: does the work, and is closed with this one.
         entries: vectors kept of documents, and as many again of queries if they differ; the least
-            recently used goes first. A vector of 384 dimensions takes about 1.7 kB.
+            recently used goes first. A vector of 384 dimensions takes about 2 kB.
         queries_differ: whether `inner` embeds a query otherwise than a document. If not, both share
             one cache, so that a search for a stored text costs nothing.
 

@@ -20,17 +20,25 @@ from mnemon_service.providers.remote_embedding import (
 )
 from mnemon_service.providers.retry import FaultKind, ProviderFault, ProviderGuard, fault_from_status
 
-GEMINI_LIMITS = EmbeddingLimits(texts=100, window_tokens=2048)
+FIRST_LIMITS = EmbeddingLimits(texts=100, window_tokens=2048)
 """gemini-embedding-001 reads 2,048 tokens of a text and silently drops the rest; a batch holds 100."""
+SECOND_LIMITS = EmbeddingLimits(texts=100, window_tokens=8192)
+"""gemini-embedding-2 reads 8,192."""
 _TASKS = {Purpose.DOCUMENT: "RETRIEVAL_DOCUMENT", Purpose.QUERY: "RETRIEVAL_QUERY"}
+_SECOND_DOCUMENT_PREFIX = "title: none | text: "
+_SECOND_QUERY_PREFIX = "task: search result | query: "
+"""From gemini-embedding-2 on the task is told in the text; there is no field for it any more."""
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
 class _GeminiBackend:
-    def __init__(self, *, provider: str, model: str, dimension: int, api_key: str, base_url: str) -> None:
+    def __init__(
+        self, *, provider: str, model: str, dimension: int, task_field: bool, api_key: str, base_url: str
+    ) -> None:
         self._provider = provider
         self._model = model
         self._dimension = dimension
+        self._task_field = task_field
         # A client of our own: the SDK's choice of HTTP library depends on what else is installed.
         # The guard alone decides how long to wait.
         self._http = httpx.AsyncClient(timeout=None)  # noqa: S113
@@ -50,7 +58,9 @@ class _GeminiBackend:
         response = await self._client.aio.models.embed_content(
             model=self._model,
             contents=contents,
-            config=types.EmbedContentConfig(task_type=_TASKS[purpose], output_dimensionality=self._dimension),
+            config=types.EmbedContentConfig(
+                task_type=_TASKS[purpose] if self._task_field else None, output_dimensionality=self._dimension
+            ),
         )
         return unusable(self._provider, lambda: _answer(response))
 
@@ -77,20 +87,42 @@ def gemini_embedder(
     model: str = "gemini-embedding-001",
     dimension: int = 768,
     base_url: str = "https://generativelanguage.googleapis.com/",
-    limits: EmbeddingLimits = GEMINI_LIMITS,
+    limits: EmbeddingLimits | None = None,
 ) -> RemoteEmbedder:
     """Embeddings of Gemini. Documents and queries are embedded each for its task.
 
     Args:
         api_key: of the Gemini API; nothing is taken from the SDK's own environment variables.
         guard: timeout, retries and limits; its `provider` should be `gemini`.
-        dimension: 128 to 3,072; Google recommends 768, 1,536 or 3,072. Only vectors of the full 3,072
-            come with length 1, the others are brought to it here.
+        model: `gemini-embedding-001`, which is told the task in a field, or `gemini-embedding-2` and
+            later, which are told it in the text.
+        dimension: 128 to 3,072; Google recommends 768, 1,536 or 3,072. Shortened vectors of
+            gemini-embedding-001 do not come with length 1; they are brought to it here.
+        limits: what one call may hold; None for the model's own.
     """
+    first = _is_first_generation(model)
     backend = _GeminiBackend(
-        provider=guard.provider, model=model, dimension=dimension, api_key=api_key, base_url=base_url
+        provider=guard.provider,
+        model=model,
+        dimension=dimension,
+        task_field=first,
+        api_key=api_key,
+        base_url=base_url,
     )
-    return RemoteEmbedder(backend, guard=guard, model=model, dimension=dimension, limits=limits)
+    return RemoteEmbedder(
+        backend,
+        guard=guard,
+        model=model,
+        dimension=dimension,
+        limits=limits or (FIRST_LIMITS if first else SECOND_LIMITS),
+        document_prefix="" if first else _SECOND_DOCUMENT_PREFIX,
+        query_prefix="" if first else _SECOND_QUERY_PREFIX,
+    )
+
+
+def _is_first_generation(model: str) -> bool:
+    name = model.rpartition("/")[2]
+    return "gemini" not in name or name.startswith(("gemini-embedding-001", "gemini-embedding-exp"))
 
 
 def _answer(response: types.EmbedContentResponse) -> Answer:

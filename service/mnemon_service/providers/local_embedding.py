@@ -63,7 +63,7 @@ class LocalEmbedder:
 
         Args:
             cache: folder for prepared models; made if missing.
-            precision: `int8` (a third of the time and memory) or `fp32`.
+            precision: `int8` (less than half the time, a quarter of the file) or `fp32`.
             threads: runs of the model at once.
             intra_operator_threads: threads of one run.
             queue_windows: windows that may wait before further calls get ResourceExhausted, QUEUE_FULL.

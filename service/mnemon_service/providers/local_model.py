@@ -80,7 +80,7 @@ def is_whole(folder: Path) -> bool:
 def ensure_prepared(cache: Path, precision: str) -> Path:
     """The prepared folder, built first if need be; a second caller, also in another process, may build too.
 
-    The building is done in a child process, since it needs some 300 MB that Python would not give
+    The building is done in a child process, since it needs 230 to 400 MB that Python would not give
     back. Blocks for seconds then: call it in a thread.
 
     Raises EmbeddingModelUnavailable if it cannot be built; the message says why.

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
 from support.provider_servers.embedding_vectors import vector_of
 from support.provider_servers.server import ProviderServer, serve
 
@@ -28,10 +29,15 @@ def gemini_server() -> AbstractContextManager[ProviderServer]:
     async def embed(request: Request) -> JSONResponse:
         requests = (await request.json())["requests"]
         texts = [one["content"]["parts"][0]["text"] for one in requests]
-        if not requests or len(requests) > 100 or any(len(text.encode()) > 2048 for text in texts):
+        # The first generation has a field for the task; the second refuses it and reads 8,192 tokens.
+        first = "001" in request.path_params["model"]
+        window = 2048 if first else 8192
+        if any(("taskType" in one) != first for one in requests):
+            return JSONResponse(gemini_error(400), 400)
+        if not requests or len(requests) > 100 or any(len(text.encode()) > window for text in texts):
             return JSONResponse(gemini_error(400), 400)
         vectors = [
-            {"values": vector_of(text, one["outputDimensionality"], one["taskType"])}
+            {"values": vector_of(text, one["outputDimensionality"], one.get("taskType", ""))}
             for text, one in zip(texts, requests, strict=True)
         ]
         return JSONResponse({"embeddings": vectors, "usageMetadata": {"promptTokenCount": 3 * len(texts)}})
