@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mnemon_service.model.errors import FailedPrecondition, Reason, Unavailable
 from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.embedding import (

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+
 from mnemon_service.model.errors import (
     FailedPrecondition,
     Internal,

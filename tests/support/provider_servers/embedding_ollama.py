@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
 from support.provider_servers.embedding_vectors import vector_of
 from support.provider_servers.server import ProviderServer, serve
 
