@@ -16,7 +16,7 @@ from mnemon_service.record.conversations import conversation_of
 from mnemon_service.record.dialects import Dialect
 from mnemon_service.record.idempotency import keep_answer
 from mnemon_service.record.operation import Operation, OperationState
-from mnemon_service.record.pending import ClaimUpdate, Pending, VectorKey
+from mnemon_service.record.pending import ClaimUpdate, Pending
 from mnemon_service.record.rows import Values, memory_values, version_values
 from mnemon_service.record.schema import (
     conversations,
@@ -75,7 +75,7 @@ def _write_versions(connection: Connection, pending: Pending) -> None:
     rows: list[Values] = []
     last: dict[str, Values] = {}
     for version in pending.versions:
-        values = memory_values(version.memory, version.sequence)
+        values = memory_values(version.memory)
         if version.event is VersionEvent.ERASED:
             values |= {"text_hash": "", "duplicate_hash": ""}
         last[version.memory.id] = values
@@ -105,20 +105,14 @@ def _without_keys(row: Values) -> Values:
 
 
 def save_embeddings(
-    connection: Connection, dialect: Dialect, project_id: str, vectors: Mapping[VectorKey, Vector]
+    connection: Connection, dialect: Dialect, project_id: str, vectors: Mapping[tuple[str, str], Vector]
 ) -> None:
     """Keep vectors; those that are there stay."""
     if not vectors:
         return
     rows = [
-        {
-            "project_id": project_id,
-            "space": key.space,
-            "text_hash": key.text_hash,
-            "parent_hash": key.parent_hash,
-            "vector": vector.tobytes(),
-        }
-        for key, vector in vectors.items()
+        {"project_id": project_id, "space": space, "text_hash": digest, "vector": vector.tobytes()}
+        for (space, digest), vector in vectors.items()
     ]
     connection.execute(dialect.insert(embeddings).on_conflict_do_nothing(), rows)
 

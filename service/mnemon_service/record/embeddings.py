@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mnemon_service.model.memory import MemoryState
+from mnemon_service.model.indexed_text import embedded_texts, indexed_text
+from mnemon_service.model.memory import Memory, MemoryState
 from mnemon_service.model.text_hash import text_hash
 from mnemon_service.record.committing import save_embeddings
 from mnemon_service.record.database import Database
 from mnemon_service.record.dialects import any_of
-from mnemon_service.record.pending import VectorKey
+from mnemon_service.record.queries import ONE
 from mnemon_service.record.schema import embeddings, memories
 from mnemon_service.record.selection import Vector
 from mnemon_service.record.writing import checked_vector
@@ -25,7 +26,7 @@ _FIND: Final = sa.select(embeddings.c.text_hash, embeddings.c.vector).where(
     embeddings.c.space == sa.bindparam("space"),
 )
 _MISSING: Final = (
-    sa.select(memories.c.id, memories.c.text)
+    sa.select(memories.c.id, memories.c.text, memories.c.attributed_to)
     .where(
         memories.c.project_id == sa.bindparam("project_id"),
         memories.c.id > sa.bindparam("after"),
@@ -33,7 +34,7 @@ _MISSING: Final = (
             [state.value for state in (MemoryState.ACTIVE, MemoryState.SUPERSEDED, MemoryState.DELETED)]
         ),
         ~sa.exists(
-            sa.select(sa.literal_column("1")).where(
+            sa.select(ONE).where(
                 embeddings.c.project_id == memories.c.project_id,
                 embeddings.c.text_hash == memories.c.text_hash,
                 embeddings.c.space == sa.bindparam("space"),
@@ -45,9 +46,25 @@ _MISSING: Final = (
 )
 
 
-def vector_of(data: Any) -> Vector | None:  # noqa: ANN401 (bytes-like, or NULL of an outer join)
-    """The vector in a column."""
-    return None if data is None else np.frombuffer(data, dtype=np.float32)
+def vectors_of(
+    connection: Connection, project_id: str, space: str, found: Sequence[Memory], *, sentences: bool
+) -> list[tuple[Vector, ...]]:
+    """For each memory its own vector, then those of its sentences if asked for; none without its own."""
+    texts = [
+        embedded_texts(memory.text, memory.attributed_to)
+        if sentences
+        else [indexed_text(memory.text, memory.attributed_to)]
+        for memory in found
+    ]
+    hashes = [[text_hash(text) for text in own] for own in texts]
+    wanted = sorted({digest for own in hashes for digest in own})
+    if not wanted:
+        return []
+    rows = connection.execute(_FIND, {"project_id": project_id, "space": space, "hashes": wanted})
+    known = {digest: np.frombuffer(data, dtype=np.float32) for digest, data in rows}
+    return [
+        tuple(known[digest] for digest in own if digest in known) if own[0] in known else () for own in hashes
+    ]
 
 
 class Embeddings:
@@ -71,19 +88,18 @@ class Embeddings:
 
     async def save(self, project_id: str, space: str, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors outside a write (re-embedding after a change of model)."""
-        keyed = {
-            VectorKey(space, text_hash(text)): checked_vector(vector) for text, vector in vectors.items()
-        }
+        keyed = {(space, text_hash(text)): checked_vector(vector) for text, vector in vectors.items()}
         dialect = self._database.dialect
         await self._database.write(lambda c: save_embeddings(c, dialect, project_id, keyed))
 
     async def missing(
         self, project_id: str, space: str, *, limit: int, after: str = ""
     ) -> list[tuple[str, str]]:
-        """Id and text of present memories without a vector in this space, by id, after an id."""
+        """Id and indexed text of present memories without a vector in this space, by id, after an id."""
         parameters = {"project_id": project_id, "space": space, "limit": limit, "after": after}
 
         def work(connection: Connection) -> list[tuple[str, str]]:
-            return [(row.id, row.text) for row in connection.execute(_MISSING, parameters)]
+            rows = connection.execute(_MISSING, parameters)
+            return [(row.id, indexed_text(row.text, row.attributed_to)) for row in rows]
 
         return await self._database.read(work)

@@ -7,11 +7,14 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Memory
 from mnemon_service.model.scope import SCOPE_FIELDS
+from mnemon_service.model.text_hash import text_hash
 from mnemon_service.record.dialects import any_of
 from mnemon_service.record.idempotency import blank_answers
 from mnemon_service.record.pending import Pending
+from mnemon_service.record.queries import ONE
 from mnemon_service.record.rows import ERASED_CONTENT
 from mnemon_service.record.schema import (
     embeddings,
@@ -22,20 +25,16 @@ from mnemon_service.record.schema import (
     versions,
 )
 
-_PROJECT: Final = sa.bindparam("project")
+_PROJECT: Final[sa.BindParameter[str]] = sa.bindparam("project")
 _MESSAGES_OF: Final = (
     sa.select(memory_messages.c.message_id)
     .distinct()
     .where(memory_messages.c.project_id == _PROJECT, any_of(memory_messages.c.memory_id, "ids"))
 )
-_HASHES_OF: Final = (
-    sa.select(versions.c.text_hash)
+_TEXTS_OF: Final = (
+    sa.select(versions.c.text, versions.c.attributed_to)
     .distinct()
-    .where(
-        versions.c.project_id == _PROJECT,
-        any_of(versions.c.id, "ids"),
-        versions.c.text_hash != sa.literal_column("''"),
-    )
+    .where(versions.c.project_id == _PROJECT, any_of(versions.c.id, "ids"))
 )
 _UNLINK_MESSAGES: Final = sa.delete(memory_messages).where(
     memory_messages.c.project_id == _PROJECT, any_of(memory_messages.c.memory_id, "ids")
@@ -52,7 +51,7 @@ _DROP_MESSAGES: Final = sa.delete(messages).where(
     messages.c.project_id == _PROJECT,
     any_of(messages.c.id, "messages"),
     ~sa.exists(
-        sa.select(sa.literal_column("1")).where(
+        sa.select(ONE).where(
             memory_messages.c.project_id == messages.c.project_id,
             memory_messages.c.message_id == messages.c.id,
         )
@@ -66,11 +65,6 @@ _STILL_USED: Final = (
 _DROP_EMBEDDINGS: Final = sa.delete(embeddings).where(
     embeddings.c.project_id == _PROJECT, any_of(embeddings.c.text_hash, "hashes")
 )
-_DROP_PARTS: Final = sa.delete(embeddings).where(
-    embeddings.c.project_id == _PROJECT,
-    any_of(embeddings.c.parent_hash, "hashes"),
-    embeddings.c.parent_hash != sa.literal_column("''"),
-)
 
 
 def erase(connection: Connection, project_id: str, pending: Pending) -> None:
@@ -79,7 +73,8 @@ def erase(connection: Connection, project_id: str, pending: Pending) -> None:
     ids = pending.erased
     named = {"project": project_id, "ids": ids}
     message_ids = list(connection.scalars(_MESSAGES_OF, named))
-    hashes = set(connection.scalars(_HASHES_OF, named))
+    texts = connection.execute(_TEXTS_OF, named)
+    hashes = {text_hash(text) for row in texts for text in embedded_texts(row.text, row.attributed_to)}
     connection.execute(_UNLINK_MESSAGES, named)
     connection.execute(_BLANK_LOG, named)
     connection.execute(_DROP_MEMORIES, named)
@@ -89,7 +84,6 @@ def erase(connection: Connection, project_id: str, pending: Pending) -> None:
         used = connection.scalars(_STILL_USED, {"project": project_id, "hashes": sorted(hashes)})
         unused = sorted(hashes - set(used))
         connection.execute(_DROP_EMBEDDINGS, {"project": project_id, "hashes": unused})
-        connection.execute(_DROP_PARTS, {"project": project_id, "hashes": unused})
     before = [memory for memory_id in ids if (memory := pending.before[memory_id]) is not None]
     blank_answers(connection, project_id, {memory.scope.owner for memory in before})
     _forget_scopes(connection, project_id, before)
@@ -104,7 +98,7 @@ def _forget_scopes(connection: Connection, project_id: str, erased: list[Memory]
 
 
 def _forget_scope(field: str) -> sa.Delete:
-    left = sa.select(sa.literal_column("1")).where(
+    left = sa.select(ONE).where(
         memories.c.project_id == scope_entities.c.project_id,
         memories.c[field] == scope_entities.c.value,
         memories.c[field] != sa.literal_column("''"),

@@ -13,12 +13,12 @@ from mnemon_service.model.errors import InvalidArgument
 from mnemon_service.model.memory import MemoryState, Version, VersionEvent
 from mnemon_service.model.scope import SCOPE_FIELDS, Scope
 from mnemon_service.record.database import Database
-from mnemon_service.record.embeddings import vector_of
+from mnemon_service.record.embeddings import vectors_of
 from mnemon_service.record.moments import last_sequence
 from mnemon_service.record.page_tokens import PageTokens
-from mnemon_service.record.queries import allowed_scope, scope_conditions, scope_parameters
-from mnemon_service.record.rows import VERSION_COLUMNS, version_columns, version_of
-from mnemon_service.record.schema import embeddings, memories, versions
+from mnemon_service.record.queries import ONE, allowed_scope, scope_conditions, scope_parameters
+from mnemon_service.record.rows import Values, version_columns, version_of
+from mnemon_service.record.schema import memories, versions
 from mnemon_service.record.selection import (
     DEFAULT_PAGE_SIZE,
     MAXIMUM_PAGE_SIZE,
@@ -29,7 +29,6 @@ from mnemon_service.record.times import Clock, to_micros
 from mnemon_service.record.writing import no_such_memory
 
 _EVERYWHERE: Final = Scope()
-_WIDTH: Final = len(VERSION_COLUMNS)
 _HIDDEN: Final = (MemoryState.DELETED.value, MemoryState.EXPIRED.value)
 _IN_PROJECT: Final = versions.c.project_id == sa.bindparam("project_id")
 _SUCCESSOR: Final = versions.alias("successor")
@@ -42,19 +41,10 @@ _LAST_OF: Final = (
     .order_by(versions.c.version.desc())
     .limit(1)
 )
-_HISTORY: Final = sa.select(*version_columns()).where(_IN_PROJECT, versions.c.id == sa.bindparam("id"))
-_WITH_VECTORS: Final = sa.select(*version_columns(), embeddings.c.vector).select_from(
-    versions.outerjoin(
-        embeddings,
-        sa.and_(
-            embeddings.c.project_id == versions.c.project_id,
-            embeddings.c.text_hash == versions.c.text_hash,
-            embeddings.c.space == sa.bindparam("space"),
-        ),
-    )
-)
+
+_ROWS: Final = sa.select(*version_columns())
 _CHANGES: Final = (
-    _WITH_VECTORS.where(
+    _ROWS.where(
         _IN_PROJECT,
         versions.c.sequence > sa.bindparam("after"),
         versions.c.sequence <= sa.bindparam("until", type_=sa.BigInteger),
@@ -157,16 +147,15 @@ class Log:
     async def changes(
         self, project_id: str, after: int, *, limit: int, space: str, until: int | None = None
     ) -> list[Change]:
-        """Changes of a whole project with the vectors of their texts, for a follower that derives from
-        the log. Each row shows the memory after that change."""
+        """Changes of a whole project with the vectors of their texts (no sentences), for a follower that
+        derives from the log. Each row shows the memory after that change."""
         parameters = {
             "project_id": project_id,
             "after": after,
             "until": _END_OF_TIME if until is None else until,
             "limit": limit,
-            "space": space,
         }
-        return await self._database.read(lambda connection: _changes(connection, _CHANGES, parameters))
+        return await self._changes(project_id, _CHANGES, parameters, space, sentences=False)
 
     async def tail(
         self, access: Access, scope: Scope, after: int, *, space: str, limit: int = 1000
@@ -177,17 +166,25 @@ class Log:
         if allowed is None:
             return []
         query = _tail(tuple(allowed.named()))
-        parameters = scope_parameters(access, allowed) | {"after": after, "space": space, "limit": limit}
-        return await self._database.read(lambda connection: _changes(connection, query, parameters))
+        parameters = scope_parameters(access, allowed) | {"after": after, "limit": limit}
+        return await self._changes(access.project_id, query, parameters, space, sentences=True)
 
+    async def _changes(
+        self, project_id: str, query: sa.Select[Any], parameters: Values, space: str, *, sentences: bool
+    ) -> list[Change]:
+        def work(connection: Connection) -> list[Change]:
+            found = [version_of(row) for row in connection.execute(query, parameters)]
+            shown = [version.memory for version in found]
+            vectors = vectors_of(connection, project_id, space, shown, sentences=sentences)
+            return [Change(*pair) for pair in zip(found, vectors, strict=True)]
 
-def _changes(connection: Connection, query: sa.Select[Any], parameters: dict[str, Any]) -> list[Change]:
-    return [Change(version_of(row), vector_of(row[_WIDTH])) for row in connection.execute(query, parameters)]
+        return await self._database.read(work)
 
 
 @cache
 def _history(*, newest_first: bool, resumed: bool) -> sa.Select[Any]:
-    query, key = _HISTORY, versions.c.version
+    query = _ROWS.where(_IN_PROJECT, versions.c.id == sa.bindparam("id"))
+    key = versions.c.version
     if resumed:
         start = sa.bindparam("start", type_=sa.BigInteger)
         query = query.where(key < start if newest_first else key > start)
@@ -197,9 +194,7 @@ def _history(*, newest_first: bool, resumed: bool) -> sa.Select[Any]:
 
 @cache
 def _after(fields: tuple[str, ...], events: tuple[VersionEvent, ...]) -> sa.Select[Any]:
-    query = sa.select(*version_columns()).where(
-        *scope_conditions(versions, fields), versions.c.sequence > sa.bindparam("after")
-    )
+    query = _ROWS.where(*scope_conditions(versions, fields), versions.c.sequence > sa.bindparam("after"))
     if events:
         query = query.where(versions.c.event.in_([event.value for event in events]))
     return query.order_by(versions.c.sequence).limit(sa.bindparam("limit", type_=sa.Integer))
@@ -207,13 +202,13 @@ def _after(fields: tuple[str, ...], events: tuple[VersionEvent, ...]) -> sa.Sele
 
 @cache
 def _tail(fields: tuple[str, ...]) -> sa.Select[Any]:
-    newer = sa.select(sa.literal_column("1")).where(
+    newer = sa.select(ONE).where(
         _SUCCESSOR.c.project_id == versions.c.project_id,
         _SUCCESSOR.c.id == versions.c.id,
-        _SUCCESSOR.c.version == versions.c.version + sa.literal_column("1"),
+        _SUCCESSOR.c.version == versions.c.version + ONE,
     )
     return (
-        _WITH_VECTORS.where(
+        _ROWS.where(
             *scope_conditions(versions, fields),
             versions.c.sequence > sa.bindparam("after"),
             ~sa.exists(newer.correlate(versions)),

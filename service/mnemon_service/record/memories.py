@@ -12,9 +12,9 @@ from sqlalchemy.engine import Connection
 
 from mnemon_service.model.errors import InvalidArgument
 from mnemon_service.model.memory import Memory, MemoryState
-from mnemon_service.record.database import Database, Work
+from mnemon_service.record.database import Database, Result, Work
 from mnemon_service.record.dialects import any_of
-from mnemon_service.record.embeddings import vector_of
+from mnemon_service.record.embeddings import vectors_of
 from mnemon_service.record.moments import Moment, last_sequence, past_moment
 from mnemon_service.record.page_tokens import PageTokens
 from mnemon_service.record.queries import (
@@ -31,7 +31,7 @@ from mnemon_service.record.queries import (
     visibility,
 )
 from mnemon_service.record.rows import Values, memory_columns, memory_of
-from mnemon_service.record.schema import embeddings, memories
+from mnemon_service.record.schema import memories
 from mnemon_service.record.selection import (
     DEFAULT_PAGE_SIZE,
     MAXIMUM_PAGE_SIZE,
@@ -49,8 +49,6 @@ from mnemon_service.record.writing import no_such_memory
 _NEWEST_FIRST: Final = Order()
 _NO_LIMIT: Final = 2**31 - 1
 _ALL: Final = Selection()
-_WIDTH: Final = len(memory_columns())
-"""Columns of a memory; in a row of `queries.selecting` the next one is `sequence`."""
 _AFTER: Final = {
     OrderBy.CREATE_TIME: ("after_time", "after_id"),
     OrderBy.UPDATE_TIME: ("after_sequence",),
@@ -112,8 +110,8 @@ class Memories:
 
         def work(connection: Connection) -> dict[str, Memory]:
             moment = self._moment(connection, access, selection.as_of)
-            rows = connection.execute(query, parameters | moment)
-            return {row[1]: memory_of(row) for row in rows}
+            found = [memory_of(row) for row in connection.execute(query, parameters | moment)]
+            return {memory.id: memory for memory in found}
 
         return await self._read(work, selection.as_of)
 
@@ -145,7 +143,7 @@ class Memories:
             token = ""
             if len(rows) > page_size:
                 last = rows[page_size - 1]
-                key = [last[_WIDTH]] if order.by is OrderBy.UPDATE_TIME else [last.create_time, last.id]
+                key = [last.sequence] if order.by is OrderBy.UPDATE_TIME else [last.create_time, last.id]
                 token = self._tokens.issue(query, [moment.position, moment.now, *key])
             return Page(tuple(memory_of(row) for row in rows[:page_size]), token, moment.position)
 
@@ -210,22 +208,20 @@ class Memories:
     async def scope_rows(
         self, access: Access, owner: str, space: str, *, limit: int | None = None
     ) -> tuple[builtins.list[ScopeRow], int]:
-        """Every active memory of an owner (`Scope.owner`) with its vector, in one query, and the log
-        position that they show. Newest first, at most `limit`."""
+        """Every active memory of an owner (`Scope.owner`) with its vectors, and the log position that
+        they show. Newest first, at most `limit`."""
         query = _scope_rows(tuple(access.bound.named()))
         parameters = scope_parameters(access, access.bound) | {
             "owner": owner,
-            "space": space,
             "limit": _NO_LIMIT if limit is None else limit,
         }
 
         def work(connection: Connection) -> tuple[builtins.list[ScopeRow], int]:
             position = last_sequence(connection, access.project_id)
             now = to_micros(self._clock())
-            rows = connection.execute(query, parameters | {"now": now})
-            return [
-                ScopeRow(memory_of(row), row[_WIDTH], vector_of(row[_WIDTH + 1])) for row in rows
-            ], position
+            found = [memory_of(row) for row in connection.execute(query, parameters | {"now": now})]
+            vectors = vectors_of(connection, access.project_id, space, found, sentences=True)
+            return [ScopeRow(*pair) for pair in zip(found, vectors, strict=True)], position
 
         return await self._database.read_snapshot(work)
 
@@ -235,7 +231,7 @@ class Memories:
             return {"now": to_micros(self._clock())}
         return past_moment(connection, access.project_id, as_of).parameters()
 
-    async def _read(self, work: Work[Any], as_of: AsOf | None) -> Any:  # noqa: ANN401
+    async def _read(self, work: Work[Result], as_of: AsOf | None) -> Result:
         """One statement in the present, several of one moment in the past."""
         if as_of is None:
             return await self._database.read(work)
@@ -249,14 +245,8 @@ def _by_ids(shape: Shape) -> Rows:
 
 @cache
 def _scope_rows(bound_fields: tuple[str, ...]) -> Rows:
-    same_text = sa.and_(
-        embeddings.c.project_id == memories.c.project_id,
-        embeddings.c.space == sa.bindparam("space"),
-        embeddings.c.text_hash == memories.c.text_hash,
-    )
     return (
-        sa.select(*memory_columns(), memories.c.sequence, embeddings.c.vector)
-        .select_from(memories.outerjoin(embeddings, same_text))
+        sa.select(*memory_columns())
         .where(
             *scope_conditions(memories, bound_fields),
             memories.c.owner == sa.bindparam("owner"),

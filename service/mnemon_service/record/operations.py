@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from mnemon_service.model.errors import FailedPrecondition, NotFound, Reason
 from mnemon_service.model.scope import SCOPE_FIELDS, Scope
 from mnemon_service.record.committing import NOTIFY, update_claimed
-from mnemon_service.record.database import Database
+from mnemon_service.record.database import Database, Result, Work
 from mnemon_service.record.operation import Claim, Operation, OperationState
 from mnemon_service.record.page_tokens import PageTokens
 from mnemon_service.record.pending import ClaimUpdate
@@ -196,7 +196,7 @@ class Operations:
 
         await self._changed(work)
 
-    async def _changed(self, work: Any) -> Any:  # noqa: ANN401
+    async def _changed(self, work: Work[Result]) -> Result:
         result = await self._database.write(work)
         self._signal.announce_operations()
         return result

@@ -20,16 +20,6 @@ class ClaimUpdate:
     values: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class VectorKey:
-    """Whose vector it is."""
-
-    space: str
-    text_hash: str
-    parent_hash: str = ""
-    """Of the text that this one is a part of (a sentence): it is erased with it. Empty for a whole one."""
-
-
 @dataclass(slots=True)
 class Pending:
     """The changes of one transaction, in the order they were made."""
@@ -39,7 +29,8 @@ class Pending:
     """Each changed memory as it was when the write began; None for a new one."""
     after: dict[str, Memory | None] = field(default_factory=dict)
     """Each changed memory as the write leaves it; None for an erased one."""
-    embeddings: dict[VectorKey, Vector] = field(default_factory=dict)
+    embeddings: dict[tuple[str, str], Vector] = field(default_factory=dict)
+    """By space and text hash."""
     messages: list[Message] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     """The last position taken, by conversation."""

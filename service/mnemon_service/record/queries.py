@@ -23,6 +23,8 @@ from mnemon_service.record.selection import Access, Order, OrderBy
 
 Rows = sa.Select[Any]
 
+ONE: Final[sa.ColumnElement[int]] = sa.literal_column("1")
+"""What an EXISTS selects."""
 _PAST: Final = versions.alias("past")
 _NEXT: Final = versions.alias("next")
 _PRESENT: Final = memories.alias("present")
@@ -76,7 +78,7 @@ def scope_parameters(access: Access, scope: Scope) -> Values:
 
 def visibility(table: sa.FromClause, states: tuple[MemoryState, ...], now: str) -> list[Condition]:
     """In one of the states, and not expired at the time in the parameter `now`."""
-    literals = [sa.literal_column(f"'{state.value}'") for state in states]
+    literals: list[sa.ColumnElement[str]] = [sa.literal_column(f"'{state.value}'") for state in states]
     in_state = table.c.state == literals[0] if len(literals) == 1 else table.c.state.in_(literals)
     return [
         in_state,
@@ -87,11 +89,11 @@ def visibility(table: sa.FromClause, states: tuple[MemoryState, ...], now: str) 
 def as_it_was(table: sa.FromClause = _PAST) -> list[Condition]:
     """Rows of the log that are the last of their memory up to the position in the parameter `position`."""
     successor = (
-        sa.select(sa.literal_column("1"))
+        sa.select(ONE)
         .where(
             _NEXT.c.project_id == table.c.project_id,
             _NEXT.c.id == table.c.id,
-            _NEXT.c.version == table.c.version + sa.literal_column("1"),
+            _NEXT.c.version == table.c.version + ONE,
             _NEXT.c.sequence <= sa.bindparam("position"),
         )
         .correlate(table)
@@ -105,7 +107,7 @@ def as_it_was(table: sa.FromClause = _PAST) -> list[Condition]:
 
 @cache
 def selecting(shape: Shape) -> Rows:
-    """Memories (`memory_columns`, then `sequence`) of a shape, in no order.
+    """Memories (`memory_columns`) of a shape, in no order.
 
     Parameters: the project, the scope ids, `now`; for the past also `position`, for a pinned one
     `present_now`.
@@ -115,13 +117,13 @@ def selecting(shape: Shape) -> Rows:
     if shape.source is not Source.PRESENT:
         conditions += as_it_was()
     if shape.source is Source.PINNED:
-        still = sa.select(sa.literal_column("1")).where(
+        still = sa.select(ONE).where(
             _PRESENT.c.project_id == table.c.project_id,
             _PRESENT.c.id == table.c.id,
             *visibility(_PRESENT, shape.states, "present_now"),
         )
         conditions.append(sa.exists(still.correlate(table)))
-    return sa.select(*memory_columns(table), table.c.sequence).where(*conditions)
+    return sa.select(*memory_columns(table)).where(*conditions)
 
 
 def filtered(query: Rows, shape: Shape, filter: Filter | None, dialect: Dialect) -> Rows:  # noqa: A002

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from mnemon_service.model.memory import Actor, MemoryState
 from mnemon_service.record.database import Database
+from mnemon_service.record.queries import ONE
 from mnemon_service.record.schema import answer_owners, idempotency, memories, messages, operations
 from mnemon_service.record.selection import Access
 from mnemon_service.record.times import Clock, to_micros
@@ -116,7 +117,7 @@ class Retention:
         if keep_last is not None:
             conditions.append(
                 sa.exists(
-                    sa.select(sa.literal_column("1")).where(
+                    sa.select(ONE).where(
                         later.c.project_id == messages.c.project_id,
                         later.c.conversation == messages.c.conversation,
                         later.c.position == messages.c.position + keep_last,

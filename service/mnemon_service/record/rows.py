@@ -9,6 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mnemon_service.model.errors import InvalidArgument
+from mnemon_service.model.indexed_text import indexed_text
 from mnemon_service.model.memory import (
     Actor,
     Entity,
@@ -57,10 +58,10 @@ MEMORY_COLUMNS: Final = (
     "session",
     "confidence",
     "extractor",
+    "sequence",
 )
 VERSION_COLUMNS: Final = (
     *MEMORY_COLUMNS,
-    "sequence",
     "event",
     "previous_text",
     "actor_key",
@@ -69,6 +70,7 @@ VERSION_COLUMNS: Final = (
     "record_time",
 )
 
+_WIDTH: Final = len(MEMORY_COLUMNS)
 _STATES: Final = {state.value: state for state in MemoryState}
 _TYPES: Final = {type_.value: type_ for type_ in MemoryType}
 
@@ -112,7 +114,8 @@ def memory_of(row: Row) -> Memory:
         session,
         confidence,
         extractor,
-    ) = row[:26]
+        sequence,
+    ) = row[:_WIDTH]
     return Memory(
         id=memory_id,
         project_id=project_id,
@@ -137,14 +140,15 @@ def memory_of(row: Row) -> Memory:
         session=session,
         confidence=confidence,
         extractor=extractor,
+        sequence=sequence,
     )
 
 
 def version_of(row: Row) -> Version:
     """The version in a row that begins with `version_columns`."""
-    sequence, event, previous_text, actor_key, actor_operation, reason, record_time = row[26:33]
+    event, previous_text, actor_key, actor_operation, reason, record_time = row[_WIDTH : _WIDTH + 6]
     return Version(
-        sequence=sequence,
+        sequence=row[_WIDTH - 1],
         event=VersionEvent(event),
         memory=memory_of(row),
         previous_text=previous_text,
@@ -154,8 +158,8 @@ def version_of(row: Row) -> Version:
     )
 
 
-def memory_values(memory: Memory, sequence: int) -> Values:
-    """The columns of a memory as the version of this place in the log leaves it."""
+def memory_values(memory: Memory) -> Values:
+    """The columns of a memory."""
     event = memory.event_time
     return {
         "project_id": memory.project_id,
@@ -166,7 +170,7 @@ def memory_values(memory: Memory, sequence: int) -> Values:
         "run_id": memory.scope.run_id,
         "owner": memory.scope.owner,
         "text": memory.text,
-        "text_hash": text_hash(memory.text),
+        "text_hash": embedded_hash(memory),
         "duplicate_hash": duplicate_hash(memory.text),
         "type": memory.type.value,
         "categories": _json(memory.categories) if memory.categories else "[]",
@@ -189,8 +193,13 @@ def memory_values(memory: Memory, sequence: int) -> Values:
         "session": memory.session,
         "confidence": memory.confidence,
         "extractor": memory.extractor,
-        "sequence": sequence,
+        "sequence": memory.sequence,
     }
+
+
+def embedded_hash(memory: Memory) -> str:
+    """Names the text whose vector is the memory's: that of `model.indexed_text`."""
+    return text_hash(indexed_text(memory.text, memory.attributed_to))
 
 
 def version_values(version: Version, memory: Values) -> Values:

@@ -126,11 +126,13 @@ def _list_indexes(table: sa.Table) -> None:
     for field in SCOPE_FIELDS:
         column = table.c[field]
         named = column != sa.literal_column("''")
-        where = {"sqlite_where": named, "postgresql_where": named}
-        sa.Index(
-            f"ix_{table.name}_{field}_created", project, column, table.c.create_time, table.c.id, **where
-        )
-        sa.Index(f"ix_{table.name}_{field}_changed", project, column, table.c.sequence, **where)
+        for name, keys in (("created", (table.c.create_time, table.c.id)), ("changed", (table.c.sequence,))):
+            sa.Index(
+                f"ix_{table.name}_{field}_{name}",
+                *(project, column, *keys),
+                sqlite_where=named,
+                postgresql_where=named,
+            )
 
 
 _list_indexes(memories)
@@ -163,17 +165,8 @@ embeddings: Final = sa.Table(
     sa.Column("project_id", String, nullable=False),
     sa.Column("text_hash", String, nullable=False),
     sa.Column("space", String, nullable=False),
-    _string("parent_hash"),
     sa.Column("vector", sa.LargeBinary, nullable=False),
     sa.PrimaryKeyConstraint("project_id", "text_hash", "space"),
-)
-_is_part: Final = embeddings.c.parent_hash != sa.literal_column("''")
-sa.Index(
-    "ix_embeddings_parent",
-    embeddings.c.project_id,
-    embeddings.c.parent_hash,
-    sqlite_where=_is_part,
-    postgresql_where=_is_part,
 )
 
 messages: Final = sa.Table(

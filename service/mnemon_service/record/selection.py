@@ -112,11 +112,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row of the log with the vector of its text."""
+    """A row of the log with the vectors of its text."""
 
     version: Version
-    vector: Vector | None = None
-    """None if no embedding of this text is saved in the embedding space asked for."""
+    vectors: tuple[Vector, ...] = ()
+    """The memory's own, then, if asked for, one for each of its sentences (`model.indexed_text`); none if
+    its own is not saved in the embedding space asked for."""
+
+    @property
+    def vector(self) -> Vector | None:
+        """The memory's own."""
+        return self.vectors[0] if self.vectors else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,5 @@ class ScopeRow:
     """A memory with what a ranking in memory needs beside it."""
 
     memory: Memory
-    sequence: int
-    """Place in the log of the version it shows."""
-    vector: Vector | None = None
+    vectors: tuple[Vector, ...] = ()
+    """As `Change.vectors`, sentences included."""

@@ -28,7 +28,7 @@ from mnemon_service.record.conversations import conversation_of, last_position
 from mnemon_service.record.database import Transaction
 from mnemon_service.record.dialects import Dialect
 from mnemon_service.record.operation import Claim, Operation, OperationState
-from mnemon_service.record.pending import ClaimUpdate, Pending, VectorKey
+from mnemon_service.record.pending import ClaimUpdate, Pending
 from mnemon_service.record.rows import check_memory, checked_text
 from mnemon_service.record.selection import Access, Selection, Vector
 from mnemon_service.record.times import to_micros
@@ -286,15 +286,15 @@ class Write:
         self._pending.positions[name] = last + count
         return last + 1
 
-    def save_embeddings(self, space: str, vectors: Mapping[str, Vector], *, part_of: str = "") -> None:
+    def save_embeddings(self, space: str, vectors: Mapping[str, Vector]) -> None:
         """Keep the vectors of texts (by text) in a space, named after model and dimensions; known
-        ones stay. Vectors of sentences name the text that they are `part_of`: they are erased with it.
+        ones stay. The texts are those of `model.indexed_text`, not the bare ones of the memories: reads
+        and erasures find them by these.
 
         Raises `InvalidArgument` for a vector with a component that is not finite.
         """
-        parent = text_hash(part_of) if part_of else ""
         for text, vector in vectors.items():
-            self._pending.embeddings[VectorKey(space, text_hash(text), parent)] = checked_vector(vector)
+            self._pending.embeddings[space, text_hash(text)] = checked_vector(vector)
 
     # Operations and the answer
 
@@ -398,9 +398,9 @@ class Write:
 
     def _append(self, event: VersionEvent, memory: Memory, previous_text: str, reason: str) -> Version:
         check_memory(memory)
-        memory = replace(memory, update_time=self.now)
+        memory = replace(memory, update_time=self.now, sequence=self.last_sequence + 1)
         version = Version(
-            sequence=self.last_sequence + 1,
+            sequence=memory.sequence,
             event=event,
             memory=memory,
             previous_text=previous_text,

@@ -36,17 +36,8 @@ def upgrade() -> None:
         sa.Column("project_id", STRING, nullable=False),
         sa.Column("text_hash", STRING, nullable=False),
         sa.Column("space", STRING, nullable=False),
-        sa.Column("parent_hash", STRING, server_default="", nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("project_id", "text_hash", "space", name=op.f("pk_embeddings")),
-    )
-    op.create_index(
-        "ix_embeddings_parent",
-        "embeddings",
-        ["project_id", "parent_hash"],
-        unique=False,
-        sqlite_where=sa.text("parent_hash != ''"),
-        postgresql_where=sa.text("parent_hash != ''"),
     )
     op.create_table(
         "entities",
@@ -563,12 +554,6 @@ def downgrade() -> None:
     op.drop_table("idempotency")
     op.drop_index("ix_entities_activity", table_name="entities")
     op.drop_table("entities")
-    op.drop_index(
-        "ix_embeddings_parent",
-        table_name="embeddings",
-        sqlite_where=sa.text("parent_hash != ''"),
-        postgresql_where=sa.text("parent_hash != ''"),
-    )
     op.drop_table("embeddings")
     op.drop_table("conversations")
     op.drop_index("ix_answer_owners_request", table_name="answer_owners")
