@@ -15,7 +15,7 @@ from anthropic.types import Message
 from mnemon_service.model.message import Image
 from mnemon_service.providers.llm import Finish, StructuredAnswer, StructuredRequest, Turn
 from mnemon_service.providers.retry import FaultKind, ProviderFault, ProviderGuard, fault_from_status
-from mnemon_service.providers.structured_answer import Completion, answer_of
+from mnemon_service.providers.structured_answer import Completion, answer_of, completion_of
 
 _FINISHES: Mapping[str, Finish] = {
     "max_tokens": Finish.LENGTH,
@@ -38,11 +38,12 @@ class AnthropicLanguageModel:
 
     Args:
         model: as `claude-haiku-4-5`.
-        api_key: sent as `x-api-key`; nothing is taken from the SDK's own environment variables.
+        api_key: an API key; nothing is taken from the SDK's own environment variables.
         guard: timeouts, retries and limits; its `provider` should be `anthropic`.
         base_url: another address of the same service, such as a gateway.
         method: structured outputs, or a forced tool call for older models.
-        temperature: None for the model's default.
+
+    A request's temperature is not sent: the API, as of the installed SDK, takes none.
     """
 
     def __init__(
@@ -54,13 +55,11 @@ class AnthropicLanguageModel:
         base_url: str = "https://api.anthropic.com",
         method: AnthropicMethod = AnthropicMethod.OUTPUT_FORMAT,
         sees_images: bool = True,
-        temperature: float | None = None,
     ) -> None:
         self._model = model
         self._guard = guard
         self._method = method
         self._sees_images = sees_images
-        self._temperature = temperature
         self._client = anthropic.AsyncAnthropic(
             api_key=api_key or "none",
             base_url=base_url,
@@ -96,10 +95,6 @@ class AnthropicLanguageModel:
         await self._client.close()
 
     async def _complete(self, request: StructuredRequest) -> Completion:
-        parameters = self._shape(request)
-        temperature = request.temperature if request.temperature is not None else self._temperature
-        if temperature is not None:
-            parameters["temperature"] = temperature
         create = cast(Any, self._client.messages.create)
         try:
             response = await create(
@@ -109,13 +104,13 @@ class AnthropicLanguageModel:
                     {"role": turn.speaker.value, "content": self._content(turn)} for turn in request.turns
                 ],
                 max_tokens=request.maximum_output_tokens,
-                **parameters,
+                **self._shape(request),
             )
         except (anthropic.BadRequestError, anthropic.RequestTooLargeError) as error:
             if _is_too_long(error):
                 return Completion("", Finish.LENGTH)
             raise
-        return _completion(cast(Message, response))
+        return completion_of(cast(Message, response), _completion)
 
     def _shape(self, request: StructuredRequest) -> dict[str, Any]:
         if self._method is AnthropicMethod.OUTPUT_FORMAT:

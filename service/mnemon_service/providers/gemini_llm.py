@@ -14,7 +14,7 @@ from google.genai import errors, types
 from mnemon_service.model.message import Image
 from mnemon_service.providers.llm import Finish, Speaker, StructuredAnswer, StructuredRequest, Turn
 from mnemon_service.providers.retry import FaultKind, ProviderFault, ProviderGuard, fault_from_status
-from mnemon_service.providers.structured_answer import Completion, answer_of
+from mnemon_service.providers.structured_answer import Completion, answer_of, completion_of
 
 _CUT = frozenset({types.FinishReason.MAX_TOKENS, types.FinishReason.CONTINUATION})
 _SAID = frozenset(
@@ -109,7 +109,7 @@ class GeminiLanguageModel:
             if _is_too_long(error):
                 return Completion("", Finish.LENGTH)
             raise
-        return _completion(response)
+        return completion_of(response, _completion)
 
     def _config(self, request: StructuredRequest) -> types.GenerateContentConfig:
         thinking = None
@@ -147,8 +147,9 @@ def _completion(response: types.GenerateContentResponse) -> Completion:
         else 0,
     }
     if not response.candidates:
-        blocked = response.prompt_feedback is not None and response.prompt_feedback.block_reason is not None
-        return Completion("", Finish.FILTERED if blocked else Finish.STOP, **tokens)
+        if response.prompt_feedback is None or response.prompt_feedback.block_reason is None:
+            raise ValueError("no candidates")
+        return Completion("", Finish.FILTERED, **tokens)
     candidate = response.candidates[0]
     parts = (candidate.content.parts if candidate.content else None) or []
     text = "".join(part.text for part in parts if part.text and not part.thought)

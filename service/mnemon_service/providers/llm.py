@@ -46,7 +46,8 @@ class StructuredRequest:
     """Letters, digits, `_` and `-`, at most 64: OpenAI's rule, the narrowest."""
     maximum_output_tokens: int = DEFAULT_MAXIMUM_OUTPUT_TOKENS
     temperature: float | None = None
-    """None leaves the choice to the adapter's setting, or else to the provider: some models take no other."""
+    """None leaves the choice to the adapter's setting, or else to the provider: some models take no other,
+    and Anthropic none at all."""
     timeout: float | None = None
     """Seconds one try may take, if that is less than the adapter's own timeout."""
 

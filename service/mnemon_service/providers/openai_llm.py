@@ -16,7 +16,7 @@ from mnemon_service.model.message import Image
 from mnemon_service.providers.llm import Finish, StructuredAnswer, StructuredRequest, Turn
 from mnemon_service.providers.llm_presets import PRESETS, StructuredMethod
 from mnemon_service.providers.retry import FaultKind, ProviderFault, ProviderGuard, fault_from_status
-from mnemon_service.providers.structured_answer import Completion, answer_of
+from mnemon_service.providers.structured_answer import Completion, answer_of, completion_of
 
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ class OpenAILanguageModel:
         method = self._method
         while True:
             try:
-                return _completion(await self._create(request, method))
+                return completion_of(await self._create(request, method), _completion)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 finish = _finish_of_refused(error)
                 if finish is not None:
@@ -321,7 +321,7 @@ def _completion(response: ChatCompletion) -> Completion:
         "output_tokens": usage.completion_tokens if usage else 0,
     }
     if not response.choices:
-        return Completion("", Finish.STOP, **tokens)
+        raise ValueError("no choices")
     choice = response.choices[0]
     if choice.message.refusal:
         return Completion(choice.message.refusal, Finish.REFUSAL, **tokens)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.json_schema import Conformer, DoesNotFit, types_of
 from mnemon_service.providers.llm import Finish, Repair, StructuredAnswer
 from mnemon_service.providers.retry import Guarded
+
+R = TypeVar("R")
 
 MAXIMUM_DEPTH = 32
 """Deeper nesting than this is not an answer to any schema of ours."""
@@ -46,6 +48,17 @@ class Completion:
     finish: Finish
     input_tokens: int = 0
     output_tokens: int = 0
+
+
+def completion_of(response: R, read: Callable[[R], Completion]) -> Completion:
+    """`read(response)`. The SDKs do not check what they parse: a bare `{}` or a list arrives as an answer.
+
+    Raises ValueError if the response lacks what `read` looks for.
+    """
+    try:
+        return read(response)
+    except (AttributeError, TypeError) as error:
+        raise ValueError("the response is no answer of this protocol") from error
 
 
 def answer_of(

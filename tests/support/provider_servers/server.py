@@ -201,7 +201,8 @@ def serve(application: Starlette, error_body: Callable[[int], Any]) -> Iterator[
     `error_body` gives the JSON that this provider sends with an error status.
     """
     provider = ProviderServer(error_body)
-    listener = socket.socket()
+    # Named as TCP so that asyncio turns Nagle off: else every answer waits 40 ms for a delayed ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     provider.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     listener.listen(128)
