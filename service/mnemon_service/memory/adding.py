@@ -1,0 +1,192 @@
+"""Adding: from what was said to rows of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from mnemon_service.memory.carrying_out import carry_out
+from mnemon_service.memory.duplicates import without_known
+from mnemon_service.memory.embedding import EmbeddedTexts, TextEmbedding
+from mnemon_service.memory.owner_locks import OwnerLocks
+from mnemon_service.memory.planned import (
+    AddOutcome,
+    AddPlan,
+    AddRequest,
+    Change,
+    ChangeEvent,
+    PlannedFact,
+)
+from mnemon_service.memory.planning import Planner
+from mnemon_service.memory.ports import Applier, ContentScreen, Recall
+from mnemon_service.model.ids import new_id
+from mnemon_service.model.memory import Actor, Memory
+from mnemon_service.model.message import Message
+from mnemon_service.model.settings import ProjectSettings, SettingsSource
+from mnemon_service.model.stages import Stages
+from mnemon_service.record.operation import Claim
+from mnemon_service.record.record import Record
+from mnemon_service.record.selection import Access, RequestKey
+from mnemon_service.record.writing import Write
+
+Encode = Callable[[AddOutcome], bytes]
+"""Makes the answer that is kept for repeated requests."""
+
+
+class Adder:
+    """The write path of `AddMemories`: plan, embed, commit, apply."""
+
+    def __init__(
+        self,
+        record: Record,
+        embedding: TextEmbedding,
+        planner: Planner,
+        recall: Recall,
+        applier: Applier,
+        settings: SettingsSource,
+        screen: ContentScreen,
+    ) -> None:
+        self._record = record
+        self._embedding = embedding
+        self._planner = planner
+        self._recall = recall
+        self._applier = applier
+        self._settings = settings
+        self._screen = screen
+        self._locks = OwnerLocks()
+
+    async def add(
+        self,
+        access: Access,
+        actor: Actor,
+        request: AddRequest,
+        stages: Stages,
+        *,
+        key: RequestKey | None = None,
+        encode: Encode | None = None,
+        claim: Claim | None = None,
+    ) -> AddOutcome | bytes:
+        """Remembers; or, for a request that took effect before, the answer that was given then.
+
+        On an error nothing was stored. `encode` makes the answer to keep under `key`, or the result of
+        the operation that `claim` stands for: both are committed together with the effect.
+        """
+        if key is not None and (answer := await self._record.stored_answer(access, key)) is not None:
+            return answer
+        settings = await self._settings.of(access.project_id)
+        now = datetime.now(UTC)
+        request = self._screened(_timed(request, now), settings)
+        plan = await self._planner.plan(access, request, settings, stages, now)
+        if request.dry_run:
+            return await self._tried(access, request, plan, stages)
+        async with self._locks.held(access.project_id, request.scope.owner):
+            plan, embedded = await self._compared(access, request, plan, stages)
+            with stages.stage("commit"):
+                async with self._record.write(access, actor, key) as write:
+                    if write.stored_answer is not None:
+                        return write.stored_answer
+                    outcome = await self._store(write, request, plan, embedded, settings)
+                    _keep(write, outcome, encode, key, claim)
+        with stages.stage("apply"):
+            await self._applier.apply(access.project_id, write.versions, embedded.vectors)
+        return outcome
+
+    def _screened(self, request: AddRequest, settings: ProjectSettings) -> AddRequest:
+        said = [message.content for message in request.messages]
+        screened = self._screen.screen(settings, [*said, *request.texts])
+        messages = tuple(
+            replace(message, content=content)
+            for message, content in zip(request.messages, screened, strict=False)
+        )
+        return replace(request, messages=messages, texts=tuple(screened[len(said) :]))
+
+    async def _compared(
+        self, access: Access, request: AddRequest, plan: AddPlan, stages: Stages
+    ) -> tuple[AddPlan, EmbeddedTexts]:
+        """The plan without what is known, and the vectors of all that it may store."""
+        with stages.stage("embed"):
+            embedded = await self._embedding.embed(access.project_id, [fact.text for fact in plan.facts])
+        with stages.stage("reconcile"):
+            plan = await without_known(plan, request, self._recall, access, embedded.vectors)
+        return replace(plan, usage=(*plan.usage, *embedded.usage)), embedded
+
+    async def _store(
+        self,
+        write: Write,
+        request: AddRequest,
+        plan: AddPlan,
+        embedded: EmbeddedTexts,
+        settings: ProjectSettings,
+    ) -> AddOutcome:
+        messages = await self._log_messages(write, request, settings)
+        by_id = {message.id: message for message in messages}
+        session = request.scope.run_id or (new_id() if messages else "")
+        changes = await carry_out(write, plan, request, by_id, session)
+        stored = {change.memory.text for change in changes if change.event is not ChangeEvent.NONE}
+        fresh = {text: vector for text, vector in embedded.fresh.items() if text in stored}
+        if fresh:
+            write.save_embeddings(embedded.space, fresh)
+        kept = () if settings.message_log_disabled else tuple(message.id for message in messages)
+        return AddOutcome(tuple(changes), kept, plan.refusals, plan.usage, write.last_sequence)
+
+    async def _log_messages(
+        self, write: Write, request: AddRequest, settings: ProjectSettings
+    ) -> list[Message]:
+        """The messages with their places in the conversation; stored unless the log is off."""
+        if not settings.message_log_disabled:
+            return await write.save_messages(request.scope, request.messages)
+        first = await write.allocate_positions(request.scope, len(request.messages))
+        return [replace(message, position=first + place) for place, message in enumerate(request.messages)]
+
+    async def _tried(self, access: Access, request: AddRequest, plan: AddPlan, stages: Stages) -> AddOutcome:
+        """What the add would do, as far as can be said without doing it."""
+        plan, _ = await self._compared(access, request, plan, stages)
+        sequence = await self._record.log.last_sequence(access)
+        changes = tuple(_would(fact, request, plan.extractor) for fact in plan.facts)
+        return AddOutcome(changes, (), plan.refusals, plan.usage, sequence)
+
+
+def _timed(request: AddRequest, now: datetime) -> AddRequest:
+    """Messages without a time of their own were said now."""
+    messages = tuple(
+        message if message.observed_time else replace(message, observed_time=now)
+        for message in request.messages
+    )
+    return replace(request, messages=messages)
+
+
+def _keep(
+    write: Write, outcome: AddOutcome, encode: Encode | None, key: RequestKey | None, claim: Claim | None
+) -> None:
+    if encode is None:
+        return
+    answer = encode(outcome)
+    if key is not None:
+        write.answer(answer)
+    if claim is not None:
+        write.complete(claim, answer)
+
+
+def _would(fact: PlannedFact, request: AddRequest, extractor: str) -> Change:
+    if fact.event in (ChangeEvent.NONE, ChangeEvent.DELETE) and fact.target is not None:
+        return Change(fact.event, fact.target, fact.reason, previous_text=fact.target.text)
+    memory = Memory(
+        id=fact.target.id if fact.target is not None and fact.event is ChangeEvent.UPDATE else "",
+        project_id="",
+        scope=request.scope,
+        text=fact.text,
+        type=fact.type,
+        categories=tuple(dict.fromkeys((*request.categories, *fact.categories))),
+        metadata=request.metadata,
+        attributed_to=fact.attributed_to,
+        event_time=fact.event_time,
+        expire_time=request.expire_time,
+        sources=fact.sources,
+        entities=fact.entities,
+        confidence=fact.confidence,
+        extractor=extractor,
+    )
+    superseded = fact.target if fact.event is ChangeEvent.SUPERSEDE else None
+    previous = fact.target.text if fact.target is not None and superseded is None else ""
+    return Change(fact.event, memory, fact.reason, previous_text=previous, superseded=superseded)

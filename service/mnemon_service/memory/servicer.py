@@ -1,0 +1,28 @@
+"""MemoryService: each RPC lives in the file of its subject; this one puts them together."""
+
+from __future__ import annotations
+
+from mnemon_service.memory.add_rpcs import AddRpcs
+from mnemon_service.memory.adding import Adder
+from mnemon_service.memory.change_rpcs import ChangeRpcs
+from mnemon_service.memory.changing import Changer
+from mnemon_service.memory.ports import ContentScreen
+from mnemon_service.memory.read_rpcs import ReadRpcs
+from mnemon_service.model.settings import SettingsSource
+from mnemon_service.record.record import Record
+
+
+class MemoryServicer(AddRpcs, ReadRpcs, ChangeRpcs):
+    """Implements the contract's MemoryService. RPCs it lacks answer UNIMPLEMENTED."""
+
+    def __init__(
+        self,
+        record: Record,
+        adder: Adder,
+        changer: Changer,
+        settings: SettingsSource,
+        screen: ContentScreen,
+    ) -> None:
+        AddRpcs.__init__(self, adder)
+        ReadRpcs.__init__(self, record)
+        ChangeRpcs.__init__(self, changer, settings, screen)

@@ -1,0 +1,108 @@
+"""From what an extractor or a model understood to facts with their evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from mnemon_service.memory.extraction import deterministic
+from mnemon_service.memory.extraction.facts import Evidence, ExtractedFact
+from mnemon_service.memory.planned import AddPlan, AddRequest, ChangeEvent, PlannedFact, RefusedFact
+from mnemon_service.memory.understanding.plan import Action, Decision, Plan
+from mnemon_service.memory.understanding.procedure import Procedure
+from mnemon_service.model.memory import Memory, MemoryType, Source
+from mnemon_service.model.message import Message
+
+_PROCEDURE_EXTRACTOR = "procedure/1"
+
+
+def plan_without_model(
+    request: AddRequest, known_names: tuple[str, ...], before: Message | None, now: datetime
+) -> AddPlan:
+    """What the deterministic extractor finds; it adds and never guesses an update or a deletion."""
+    extraction = deterministic.extract(request.messages, known_names=known_names, before=before, now=now)
+    messages = {message.id: message for message in request.messages}
+    facts = tuple(_extracted(fact, messages, request) for fact in extraction.facts)
+    return AddPlan(facts, deterministic.VERSION)
+
+
+def _extracted(fact: ExtractedFact, messages: Mapping[str, Message], request: AddRequest) -> PlannedFact:
+    evidence = [Evidence(fact.message_id, fact.quote), *fact.repeats]
+    if fact.asked is not None and fact.asked.message_id in messages:
+        evidence.append(fact.asked)
+    return PlannedFact(
+        text=fact.text,
+        sources=tuple(quoted(messages[place.message_id], place.quote) for place in evidence),
+        type=request.type or fact.type,
+        categories=fact.categories,
+        entities=fact.entities,
+        attributed_to=fact.attributed_to,
+        event_time=fact.event_time or request.event_time,
+        confidence=fact.confidence,
+        reason="stated",
+    )
+
+
+def plan_of_model(plan: Plan, request: AddRequest, neighbours: Mapping[str, Memory]) -> AddPlan:
+    """What a model decided, with the memories that it spoke of."""
+    messages = {message.id: message for message in request.messages}
+    return AddPlan(
+        facts=tuple(_decided(decision, messages, neighbours, request) for decision in plan.decisions),
+        extractor=plan.extractor,
+        refusals=tuple(RefusedFact(refusal.code.value, refusal.detail) for refusal in plan.refusals),
+        usage=(plan.usage,),
+    )
+
+
+_EVENTS = {
+    Action.ADD: ChangeEvent.ADD,
+    Action.UPDATE: ChangeEvent.UPDATE,
+    Action.SUPERSEDE: ChangeEvent.SUPERSEDE,
+    Action.DELETE: ChangeEvent.DELETE,
+    Action.NONE: ChangeEvent.NONE,
+}
+
+
+def _decided(
+    decision: Decision,
+    messages: Mapping[str, Message],
+    neighbours: Mapping[str, Memory],
+    request: AddRequest,
+) -> PlannedFact:
+    fact = decision.fact
+    return PlannedFact(
+        text=fact.text,
+        event=_EVENTS[decision.action],
+        target=neighbours.get(decision.target_memory_id or ""),
+        reason=decision.reason,
+        sources=(quoted(messages[fact.message_id], fact.quote),),
+        type=request.type or fact.type,
+        categories=fact.categories,
+        entities=fact.entities,
+        attributed_to=fact.attributed_to,
+        event_time=fact.event_time or request.event_time,
+        confidence=fact.confidence,
+    )
+
+
+def plan_of_procedure(procedure: Procedure, request: AddRequest) -> AddPlan:
+    """One memory that says step by step what an agent did; every message is its evidence."""
+    fact = PlannedFact(
+        text=procedure.text,
+        sources=tuple(quoted(message, "") for message in request.messages),
+        type=MemoryType.PROCEDURAL,
+        event_time=request.event_time,
+        reason="summary of what was done",
+    )
+    return AddPlan((fact,), _PROCEDURE_EXTRACTOR, usage=(procedure.usage,))
+
+
+def quoted(message: Message, quote: str) -> Source:
+    """A message and the words in it as evidence."""
+    return Source(
+        message_id=message.id,
+        role=message.role,
+        quote=quote,
+        name=message.name,
+        observed_time=message.observed_time,
+    )
