@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +107,13 @@ def reciprocal_rank_fusion(rankers: Sequence[Ranker]) -> Ranker:
 def ablation() -> dict[str, Ranker]:
     """From single arms to the default, one sign more at a time."""
     full = DEFAULT_WEIGHTS
+    signs = {
+        "speaker": full.speaker,
+        "time": full.time,
+        "recency": full.recency,
+        "neighbour": full.neighbour,
+        "session": full.session,
+    }
     both = replace(full, speaker=0.0, time=0.0, recency=0.0, neighbour=0.0, session=0.0, entity=0.0)
     dense = ranker(full.semantic_only(), by_sentence=False, expand_best=0)
     words = ranker(full.keyword_only(), expand_best=0)
@@ -118,17 +126,23 @@ def ablation() -> dict[str, Ranker]:
         "+ best sentence": ranker(both, expand_best=0),
     }
     growing = both
-    for sign in ("speaker", "time", "recency", "neighbour", "session", "entity"):
-        growing = replace(growing, **{sign: getattr(full, sign)})
+    for sign, weight in signs.items():
+        growing = _with(growing, sign, weight)
         steps[f"+ {sign}"] = ranker(growing, expand_best=0)
     steps["+ fetched neighbours = default"] = ranker(full)
     steps["default, one vector a turn"] = ranker(full, by_sentence=False)
-    for sign in ("speaker", "time", "recency", "neighbour", "session"):
-        steps[f"default without {sign}"] = ranker(replace(full, **{sign: 0.0}))
+    for sign in signs:
+        steps[f"default without {sign}"] = ranker(_with(full, sign, 0.0))
     return steps
 
 
-async def embed(texts: Sequence[str], cache: Path | None, precision: str) -> Vectors:
+def _with(weights: Weights, sign: str, weight: float) -> Weights:
+    """The weights with one of them changed, by its name."""
+    changed: dict[str, Any] = {sign: weight}
+    return replace(weights, **changed)
+
+
+def vectors_of(texts: Sequence[str], cache: Path | None, precision: str) -> Vectors:
     """The vectors of the texts, from the cache file where it has them."""
     known: Vectors = {}
     if cache is not None and cache.exists():
@@ -136,14 +150,18 @@ async def embed(texts: Sequence[str], cache: Path | None, precision: str) -> Vec
             known = dict(zip(held["texts"].tolist(), held["vectors"], strict=True))
     missing = [text for text in texts if text not in known]
     if missing:
-        with tempfile.TemporaryDirectory() as folder:
-            embedder = await LocalEmbedder.open(Path(folder), precision=precision, intra_operator_threads=2)
-            embedded = await embedder.embed_documents(missing)
-            await embedder.close()
-        known.update(zip(missing, embedded.vectors, strict=True))
+        known.update(zip(missing, asyncio.run(_embed(missing, precision)), strict=True))
         if cache is not None:
             np.savez(cache, texts=np.array(list(known)), vectors=np.array(list(known.values())))
     return known
+
+
+async def _embed(texts: Sequence[str], precision: str) -> npt.NDArray[np.float32]:
+    with tempfile.TemporaryDirectory() as folder:
+        embedder = await LocalEmbedder.open(Path(folder), precision=precision, intra_operator_threads=2)
+        embedded = await embedder.embed_documents(texts)
+        await embedder.close()
+    return embedded.vectors
 
 
 def ask_all(asked: Sequence[Asked], rank: Ranker) -> list[tuple[Question, Measures]]:
@@ -178,7 +196,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=("int8", "fp32"), default="int8")
     arguments = parser.parse_args()
     conversations = read_conversations(arguments.data)
-    vectors = asyncio.run(embed(texts_of(conversations), arguments.vectors, arguments.precision))
+    vectors = vectors_of(texts_of(conversations), arguments.vectors, arguments.precision)
     asked = [
         Asked(
             conversation,

@@ -4,6 +4,9 @@ A view answers a repeated search of one user without the index: every vector is 
 approximation, so no recall is lost) and the term statistics are those of the scope at this moment.
 It is built from the record, fed by the log, and thrown away whenever that is easier than repairing it.
 
+What is deleted is blanked at once; only its words, apart from any memory, stay in the vocabulary until
+the next packing. After an erasure, throw the view away.
+
 A view is not locked: use it from one thread, or from one event loop (no method waits).
 """
 

@@ -164,7 +164,7 @@ class ViewArrays:
 
 
 def _grown(array: npt.NDArray[_Number], needed: int) -> npt.NDArray[_Number]:
-    """The array, or a copy a quarter longer (or as long as needed) if it is too short; new entries are zero."""
+    """The array or, if it is too short, a copy at least a quarter longer; new entries are zero."""
     if needed <= len(array):
         return array
     longer = np.zeros((max(needed, len(array) + len(array) // 4), *array.shape[1:]), array.dtype)

@@ -1,0 +1,80 @@
+"""What is read out of a question besides its meaning."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnemon_service.model.text_analysis import tokenize
+from mnemon_service.search.ranking.query_analysis import MAXIMUM_TERMS, AnalyzedQuery, analyze_query
+
+NOW = datetime(2023, 10, 18, tzinfo=UTC)
+
+
+def analyzed(text: str) -> AnalyzedQuery:
+    return analyze_query(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("question", "terms"),
+    [
+        ("When did Caroline go to the support group?", ("carolin", "go", "support", "group")),
+        ("Wo waren die Kinder im Urlaub?", ("kinder", "urlaub")),
+        ("¿Dónde está la casa de Ana?", ("casa", "ana")),
+        ("东京", ("东京",)),
+        ("who is it", ("who", "is", "it")),
+        ("tea tea tea", ("tea",)),
+    ],
+)
+def test_terms_are_the_content_words_once_each(question: str, terms: tuple[str, ...]) -> None:
+    assert analyzed(question).terms == terms
+
+
+def test_a_month_stays_a_term_besides_being_a_window() -> None:
+    query = analyzed("What happened in May 2023?")
+    assert set(query.terms) >= {"may", "2023"}
+    assert [window.text for window in query.windows] == ["May 2023"]
+
+
+def test_names_are_runs_of_capitalised_words_without_the_opening_question_word() -> None:
+    assert analyzed("When did Caroline meet Ana de Souza in New York?").names == (
+        "Caroline",
+        "Ana de Souza",
+        "New York",
+    )
+    assert analyzed("What is Melanie's dog called?").names == ("Melanie",)
+    assert analyzed("what is it").names == ()
+
+
+def test_quoted_passages_are_phrases() -> None:
+    query = analyzed('Who said "Charlotte\'s Web" and “green tea”?')
+    assert query.phrases == (tuple(tokenize("Charlotte's Web")), ("green", "tea"))
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("What did you recommend for dinner?", True),
+        ("What was your advice on the lease?", True),
+        ("Which book did the assistant name?", True),
+        ("Do you remember where I parked?", False),
+        ("What did Ana recommend?", False),
+    ],
+)
+def test_asking_for_the_assistants_words_is_noticed(question: str, asks: bool) -> None:
+    assert analyzed(question).asks_assistant is asks
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_analyzed_and_gives_known_tokens(text: str) -> None:
+    query = analyzed(text)
+    assert len(query.terms) == len(set(query.terms)) <= MAXIMUM_TERMS
+    assert set(query.terms) <= set(tokenize(text))
+    assert bool(query.terms) == bool(tokenize(text))
+
+
+def test_a_query_as_long_as_a_document_has_a_bounded_number_of_terms() -> None:
+    assert len(analyzed(" ".join(f"word{number}" for number in range(1000))).terms) == MAXIMUM_TERMS
