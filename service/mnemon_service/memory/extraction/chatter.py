@@ -49,7 +49,8 @@ _REQUEST: Final = re.compile(
     r"will) you\b|tell me\b|"
     r"show me\b|give me\b|help me\b|let me know\b|let'?s\b|(?:write|explain|summari[sz]e|translate|list|"
     r"describe|"
-    r"suggest|recommend|generate|create|draft|rewrite|fix|debug|convert|calculate|find|search|check|"
+    r"make (?:it|this|that|sure)|continue|go on|suggest|recommend|generate|create|draft|rewrite|fix|"
+    r"debug|convert|calculate|find|search|check|"
     r"look up|"
     r"compare|define|proofread|remind me)\b(?! (?:is|was|are|were|has)\b)|keep (?:it|up|going|me|on|"
     r"doing|working)\b|check (?:it|this|them|'em|out)\b|"
@@ -89,19 +90,19 @@ _TAG: Final = re.compile(
     re.IGNORECASE,
 )
 _DISCLOSES: Final = re.compile(
-    r"\b(?:I['’]?m|I am|I have|I['’]ve|I live|I work|I was|I got|I need|I love|I just|I can['’]?t|"
-    r"I don['’]?t|I want|I recently|I moved|I had|"
-    r"I went|I started|I use|I prefer|we have|we['’]re|we are|we['’]ve|my \w{1,20} (?:is|was|has|are|"
-    r"have|loves|lives|works|wants)|"
-    r"my (?:wife|husband|son|daughter|mother|mom|mum|father|dad|sister|brother|boss|dog|cat|partner|"
-    r"girlfriend|boyfriend|friend) [A-Z]\w{1,20})\b",
+    r"\b(?i:i['’]?m|i am|i have|i['’]ve|i live|i work|i was|i got|i need|i love|i just|i can['’]?t|"
+    r"i don['’]?t|i want|"
+    r"i recently|i moved|i had|i went|i started|i use|i prefer|we have|we['’]re|we are|we['’]ve|"
+    r"my \w{1,20} (?:is|was|has|are|have|loves|lives|works|wants))\b|"
+    r"\b(?i:my (?:wife|husband|son|daughter|mother|mom|mum|father|dad|sister|brother|boss|dog|cat|"
+    r"partner|girlfriend|"
+    r"boyfriend|friend)) [A-Z]\w{1,20}\b",
 )
 _QUESTION_WORD_FIRST: Final = re.compile(
     r"(?:(?:so|and|but|hey|oh|wow|well|ok|okay|btw|by the way|anyway|also|cool|great|nice|yeah|"
     r"yes)[,!]? ){0,2}"
     r"(?:who|what|when|where|why|which|how|whose|do|does|did|is|are|was|were|am|can|could|would|will|"
-    r"should|have|has|"
-    r"had|may|any|got|ever|got any|doesn't|don't|isn't|aren't|didn't|won't|want|wanna|need|know)\b",
+    r"should|have|has|had|may|any|got|ever|doesn't|don't|isn't|aren't|didn't|won't|want|wanna|need|know)\b",
     re.IGNORECASE,
 )
 _SUGGESTION: Final = re.compile(
@@ -177,7 +178,7 @@ _BARE: Final = words("""
     am are be can't wait can imagine course absolutely
     yay woohoo woo hooray hurray bravo phew yikes ouch oops damn dang gosh omg yum yummy ugh
     idea plan point deserve deserved must feel feels super awesome rock rocks
-    go girl dude man buddy pal friend bro sis get makes sense thing way
+    go girl dude man buddy pal friend bro sis noted done look looking get makes sense thing way
     just gonna will would be do does did don't never mind nothing much not bad kidding joking jk
 """)
 _PRAISE: Final = words("""
@@ -269,6 +270,6 @@ def _why_phrase(sentence: str, told: list[str], role: Role) -> str | None:
 def _why_foreign(sentence: str) -> str | None:
     if sentence.rstrip("\"')»”」』 ").endswith(("?", "？", "؟")) or _ASIAN_QUESTION.search(sentence):
         return QUESTION
-    if _FOREIGN_CHATTER.fullmatch(sentence):
+    if _FOREIGN_CHATTER.fullmatch(sentence.lstrip("¡¿ ")):
         return GREETING
     return REQUEST if _FOREIGN_REQUEST.match(sentence) and len(sentence) < 200 else None

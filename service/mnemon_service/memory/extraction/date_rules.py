@@ -84,8 +84,12 @@ RULES: Final = (
     _rule(r"\b" + _MONTH + r" (?i:the )?" + _DAY_OF_MONTH + r",? " + _YEAR, means.full_date, complete=True),
     _rule(r"\b" + _DAY_OF_MONTH + r" (?i:of )?" + _MONTH + r"\b(?!,? \d{4})", means.day_without_year),
     _rule(r"\b" + _MONTH + r" (?i:the )?" + _DAY_OF_MONTH + r"(?!,? \d{4})", means.day_without_year),
-    _rule(r"(?<![\d/-])" + _YEAR + r"-(?P<number>[01]\d)-(?P<day>[0-3]\d)(?![\d-])", means.iso_date, complete=True),
-    _rule(r"(?<![\d/.])(?P<one>[0-3]?\d)(?P<mark>[/.])(?P<two>[0-3]?\d)(?P=mark)" + _YEAR + r"(?![/.]\d)", means.numeric_date),
+    _rule(
+        r"(?<![\d/-])" + _YEAR + r"-(?P<number>[01]\d)-(?P<day>[0-3]\d)(?![\d-])",
+        means.iso_date, complete=True),
+    _rule(
+        r"(?<![\d/.])(?P<one>[0-3]?\d)(?P<mark>[/.])(?P<two>[0-3]?\d)(?P=mark)" + _YEAR + r"(?![/.]\d)",
+        means.numeric_date),
     _rule(r"\b(?i:on|since|until|by) (?i:the )(?P<day>[0-3]?\d)(?:st|nd|rd|th)\b(?! (?i:of|floor|grade|"
         r"street|birthday))", means.day_of_this_month),
     _rule(r"\b(?:(?P<which>(?i:last|this past|past|next|this)) )?(?P<fixed>(?i:christmas(?: eve| day)?|"

@@ -40,6 +40,7 @@ _LOOKS_AHEAD: Final = re.compile(
     r"upcoming|next|soon|tomorrow|shall|book(?:ed|ing)|schedul\w{1,6}|want to|let's)\b|['’]ll\b",
     re.IGNORECASE,
 )
+_BOUNDARY: Final = re.compile(r"[,;:] | (?:and|but|though|because|while) ")
 _PERFECT: Final = re.compile(
     r"\b(?:have|has|haven't|hasn't|been|now|already)\b|['’](?:ve|s been)\b", re.IGNORECASE
 )
@@ -61,22 +62,39 @@ def find(text: str, said_on: date, protected: Protected | None = None) -> list[D
     """
     if not _GATE.search(text):
         return []
-    said = Said(said_on, _LOOKS_AHEAD.search(text) is not None, _PERFECT.search(text) is not None)
     protected = protected or Protected(text)
     found = [
         DatedPhrase(match.start(), match.end(), moment, complete)
         for pattern, resolve, complete in RULES
         for match in pattern.finditer(text)
-        if not protected.covers(match.start()) and (moment := _resolved(resolve, match, said))
+        if not protected.covers(match.start()) and (moment := _resolved(resolve, match, said_on))
     ]
     return _apart(found) or _just_now(text, said_on, protected)
 
 
-def _resolved(resolve: Resolve, match: re.Match[str], said: Said) -> Moment | None:
+def _resolved(resolve: Resolve, match: re.Match[str], said_on: date) -> Moment | None:
+    clause = _clause_around(match)
+    said = Said(said_on, _LOOKS_AHEAD.search(clause) is not None, _PERFECT.search(clause) is not None)
     try:
         return resolve(match, said)
     except (ValueError, OverflowError):  # 31 June, the year 0
         return None
+
+
+def _clause_around(match: re.Match[str]) -> str:
+    """The part of the sentence whose tense counts: "I married in May and will move in June" has two.
+
+    A phrase that opens a sentence before a comma belongs to what follows: "In June, we will move".
+    """
+    text = match.string
+    start, end = 0, len(text)
+    for boundary in _BOUNDARY.finditer(text):
+        if boundary.end() <= match.start():
+            start = boundary.end()
+        elif boundary.start() > match.end() or (boundary.start() == match.end() and match.start() > start):
+            end = boundary.start()
+            break
+    return text[start:end]
 
 
 def _just_now(text: str, said_on: date, protected: Protected) -> list[DatedPhrase]:
