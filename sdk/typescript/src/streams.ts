@@ -1,0 +1,243 @@
+/**
+ * Streams of answers whose reader may leave at any time.
+ */
+import { MnemonError } from "./errors.js";
+import { cancelledBy, delayBefore, pause } from "./retries.js";
+
+/**
+ * Answers as they come. Leaving a `for await` over it (`break`, `return`, an exception), `cancel()`
+ * and `await using` cancel the call on the server. It is read once.
+ */
+export class Stream<T> implements AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {
+  readonly #controller = new AbortController();
+  readonly #open: (signal: AbortSignal) => AsyncIterable<T>;
+  readonly #signal: AbortSignal | undefined;
+  #source: AsyncIterator<T> | undefined;
+  #ended = false;
+
+  /** Made by the client's methods; `open` begins the call and is called when the first answer is asked for. */
+  constructor(open: (signal: AbortSignal) => AsyncIterable<T>, signal: AbortSignal | undefined) {
+    this.#open = open;
+    this.#signal = signal;
+  }
+
+  /** The next answer. */
+  async next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#ended) return { done: true, value: undefined };
+    try {
+      const result = await this.#begin().next();
+      if (!this.#ended && result.done !== true) return { done: false, value: this.see(result.value) };
+    } catch (error) {
+      // Who cancelled the stream himself wants an end, not an error.
+      const wanted = this.#ended;
+      this.cancel();
+      if (this.#signal?.aborted === true) throw cancelledBy(this.#signal);
+      if (!wanted) throw error;
+    }
+    this.cancel();
+    return { done: true, value: undefined };
+  }
+
+  /** Ends the call. What still waits for an answer sees the end of the stream. */
+  cancel(): void {
+    this.#ended = true;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#controller.abort();
+  }
+
+  /** Ends the call; called when a loop over the stream is left. */
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.cancel();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** Ends the call and throws the error. */
+  throw(error?: unknown): Promise<IteratorResult<T, undefined>> {
+    this.cancel();
+    // The iterator protocol hands back what it was given, whatever it is.
+    return Promise.reject(error as Error);
+  }
+
+  /** The stream itself. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Ends the call. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.cancel();
+    return Promise.resolve();
+  }
+
+  /** Looks at an answer before the reader gets it; for streams that keep a state. */
+  protected see(value: T): T {
+    return value;
+  }
+
+  readonly #onAbort = (): void => {
+    this.#controller.abort(this.#signal?.reason);
+  };
+
+  #begin(): AsyncIterator<T> {
+    if (this.#source === undefined) {
+      if (this.#signal?.aborted === true) throw cancelledBy(this.#signal);
+      this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+      this.#source = this.#open(this.#controller.signal)[Symbol.asyncIterator]();
+    }
+    return this.#source;
+  }
+}
+
+/** What every piece of a resumable stream carries. */
+export interface Piece {
+  /** Resumes after this piece. */
+  readonly resumeToken: string;
+  /** The place in the project's log that the piece has reached. */
+  readonly sequence: number;
+}
+
+/** How a {@link ResumableStream} is made. */
+export interface ResumableOptions<P, Item> {
+  /** Begins a call; with a token, after the piece that carried it. */
+  readonly open: (resumeToken: string | undefined, signal: AbortSignal) => AsyncIterable<P>;
+  /** The items of a piece. */
+  readonly items: (piece: P) => readonly Item[];
+  /** True if a stream that broke with this error, or ended (undefined), is to go on. */
+  readonly goesOn: (error: MnemonError | undefined) => boolean;
+  /** Tries that may fail one after the other before the first piece; after it, there is no bound. */
+  readonly maxRetries: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * A stream of items that goes on after a broken connection where it stopped, so that the reader
+ * misses nothing and sees nothing twice. It is read once, either item by item or by `pieces()`.
+ */
+export class ResumableStream<Item, P extends Piece> implements AsyncIterable<Item>, AsyncDisposable {
+  readonly #stream: Stream<P>;
+  readonly #options: ResumableOptions<P, Item>;
+  #resumeToken: string | undefined;
+  #sequence: number | undefined;
+
+  /** Made by the client's methods. */
+  constructor(options: ResumableOptions<P, Item>) {
+    this.#options = options;
+    this.#stream = new Stream((signal) => this.#pieces(signal), options.signal);
+  }
+
+  /**
+   * Resumes after everything that was handed out; within a piece of several items, before that piece.
+   * Keep it to go on in another process. Undefined before the first piece.
+   */
+  get resumeToken(): string | undefined {
+    return this.#resumeToken;
+  }
+
+  /** The place in the project's log that {@link resumeToken} stands for. */
+  get sequence(): number | undefined {
+    return this.#sequence;
+  }
+
+  /** The pieces as the server sends them, heartbeats included. */
+  async *pieces(): AsyncGenerator<P, void, undefined> {
+    for await (const piece of this.#stream) {
+      this.#advance(piece);
+      yield piece;
+    }
+  }
+
+  /** Item after item. Leaving the loop cancels the call. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+    for await (const piece of this.#stream) {
+      const items = this.#options.items(piece);
+      const last = items.at(-1);
+      yield* items.slice(0, -1);
+      this.#advance(piece);
+      if (last !== undefined) yield last;
+    }
+  }
+
+  /** Ends the call; a loop that waits for the next item ends. */
+  cancel(): void {
+    this.#stream.cancel();
+  }
+
+  /** Ends the call. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stream[Symbol.asyncDispose]();
+  }
+
+  #advance(piece: P): void {
+    this.#resumeToken = piece.resumeToken;
+    this.#sequence = piece.sequence;
+  }
+
+  async *#pieces(signal: AbortSignal): AsyncGenerator<P, void, undefined> {
+    let token: string | undefined;
+    let failures = 0;
+    for (;;) {
+      let error: MnemonError | undefined;
+      try {
+        for await (const piece of this.#options.open(token, signal)) {
+          failures = 0;
+          token = piece.resumeToken;
+          yield piece;
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof MnemonError)) throw thrown;
+        error = thrown;
+      }
+      failures += 1;
+      if (signal.aborted || !this.#options.goesOn(error)) {
+        if (error !== undefined) throw error;
+        return;
+      }
+      if (error !== undefined && token === undefined && failures > this.#options.maxRetries) throw error;
+      await pause(delayBefore(failures, error ?? NO_ERROR), signal);
+    }
+  }
+}
+
+/** A stream that simply ended asks for no wait of its own. */
+const NO_ERROR = new MnemonError("UNAVAILABLE", "the stream ended");
+
+/** Values put in by one side and read as a stream by the other. */
+export class Queue<T> implements AsyncIterable<T> {
+  readonly #values: T[] = [];
+  #wake: (() => void) | undefined;
+  #closed = false;
+
+  /** Adds a value; ignored after `close()`. */
+  push(value: T): void {
+    if (this.#closed) return;
+    this.#values.push(value);
+    this.#wake?.();
+  }
+
+  /** Puts a value in the place of the last one that was not read yet and that `stale` accepts. */
+  replace(value: T, stale: (last: T) => boolean): void {
+    const last = this.#values.at(-1);
+    if (last !== undefined && stale(last)) this.#values.pop();
+    this.push(value);
+  }
+
+  /** Ends the stream after the values that are in it. */
+  close(): void {
+    this.#closed = true;
+    this.#wake?.();
+  }
+
+  /** The values in their order, as they come. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    for (;;) {
+      const value = this.#values.shift();
+      if (value !== undefined) {
+        yield value;
+      } else if (this.#closed) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+    }
+  }
+}
