@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mnemon_service.providers.json_schema import Conformer, DoesNotFit, check_schema
 from mnemon_service.providers.llm import Repair
 from mnemon_service.providers.structured_answer import MAXIMUM_DEPTH, read
@@ -110,6 +111,20 @@ def test_a_wrong_item_costs_that_item_alone_and_is_counted() -> None:
     reading = read(json.dumps({**ANSWER, "facts": [*wrong, FACT]}), SCHEMA)
     assert reading.value == ANSWER
     assert (reading.repairs, reading.dropped) == (frozenset({Repair.DROPPED}), len(wrong))
+
+
+def test_a_dropped_item_is_counted_once_whatever_else_was_wrong_in_it() -> None:
+    wrong = {**FACT, "tags": [7, "place"], "mood": "sunny", "weight": float("nan")}
+    reading = read(json.dumps({**ANSWER, "facts": [wrong, FACT]}), SCHEMA)
+    assert reading.value == ANSWER
+    assert (reading.repairs, reading.dropped) == (frozenset({Repair.DROPPED}), 1)
+
+
+def test_a_number_at_the_end_of_a_cut_answer_may_have_been_longer() -> None:
+    items = {"type": "array", "items": {"type": "number"}}
+    schema = {"type": "object", "properties": {"n": items}, "required": ["n"], "additionalProperties": False}
+    assert read('{"n": [1, 2', schema).value == {"n": [1]}
+    assert read('{"n": [1, 2,', schema).value == {"n": [1, 2]}
 
 
 @pytest.mark.parametrize(

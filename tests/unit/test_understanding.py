@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from mnemon_service.memory.understanding.calls import MAXIMUM_CALLS
 from mnemon_service.memory.understanding.conversation import Conversation, Instructions
 from mnemon_service.memory.understanding.instructions import generate_instructions
 from mnemon_service.memory.understanding.plan import Action, Plan, RefusalCode
@@ -28,7 +30,7 @@ from mnemon_service.model.message import Image, Message
 from mnemon_service.model.scope import Scope
 from mnemon_service.providers.llm import Finish, StructuredRequest
 from mnemon_service.providers.structured_answer import Completion
-from support.scripted_model import ScriptedModel
+from support.scripted_model import Said, ScriptedModel
 
 ANA = Scope(user_id="ana")
 MAY_8 = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
@@ -224,6 +226,15 @@ async def test_a_memory_that_the_agent_repeats_unmarked_is_recognised() -> None:
     assert (plan.decisions, codes(plan)) == ((), [RefusalCode.RECALLED])
 
 
+async def test_a_user_may_repeat_a_memory_and_an_agent_may_use_its_words() -> None:
+    again = fact(1, "Ana lives in Berlin", "Ana lives in Berlin", action="NONE", target=1)
+    by_user = talk(said(1, "Yes, Ana lives in Berlin."), neighbours=(BERLIN,))
+    assert actions(await plan_of(by_user, again)) == [(Action.NONE, "memory-1")]
+    few_words = fact(1, "in Berlin", "Coach works in Berlin")
+    by_agent = talk(said(1, "I work in Berlin", role=Role.ASSISTANT, name="Coach"), neighbours=(BERLIN,))
+    assert actions(await plan_of(by_agent, few_words)) == [(Action.ADD, None)]
+
+
 @pytest.mark.parametrize("text", ["", "  ", "She is with him", "…", "It is."])
 async def test_a_fact_without_a_meaning_of_its_own_is_refused(text: str) -> None:
     plan = await plan_of(talk(MOVED), fact(1, "I moved to Lisbon", text))
@@ -280,6 +291,25 @@ async def test_the_words_of_a_memory_are_known_whatever_the_model_calls_them() -
         again = fact(1, "I live in Berlin", "ana lives in  Berlin.", action=action, target=target)
         plan = await plan_of(talk(said_again, neighbours=(BERLIN,)), again)
         assert actions(plan) == [(Action.NONE, "memory-1")]
+
+
+async def test_a_memory_that_is_gone_is_not_known_any_more() -> None:
+    gone = remembered(1, "Ana lives in Berlin", state=MemoryState.DELETED)
+    plan = await plan_of(
+        talk(said(1, "I live in Berlin"), neighbours=(gone,)),
+        fact(1, "I live in Berlin", "Ana lives in Berlin"),
+    )
+    assert actions(plan) == [(Action.ADD, None)]
+
+
+async def test_a_removal_stands_beside_an_equal_statement() -> None:
+    text = "Ana does not own a car"
+    plan = await plan_of(
+        talk(said(1, "I own no car"), neighbours=(remembered(1, "Ana owns a car"),)),
+        fact(1, "I own no car", text),
+        fact(1, "I own no car", text, action="DELETE", target=1),
+    )
+    assert actions(plan) == [(Action.ADD, None), (Action.DELETE, "memory-1")]
 
 
 async def test_equal_facts_of_one_answer_become_one() -> None:
@@ -422,8 +452,14 @@ async def test_an_answer_cut_by_its_length_is_kept_and_the_rest_is_asked_for() -
     assert (plan.usage.calls, plan.usage.output_tokens) == (2, 20)
 
 
+async def test_the_rest_of_a_piece_is_read_before_the_next_piece() -> None:
+    cut = Completion(json.dumps(answer(boat(1), boat(2)))[:-1], Finish.LENGTH)
+    plan = await understand(ScriptedModel(cut, boats), many(40), piece_tokens=400)
+    assert found_boats(plan) == list(range(1, 41))
+
+
 async def test_facts_out_of_order_make_the_rest_uncertain_so_all_is_read_again() -> None:
-    cut = json.dumps(answer(boat(5), boat(1)))[:-1]
+    cut = json.dumps(answer(boat(5), boat(3)))[:-1]
     model = ScriptedModel(Completion(cut, Finish.LENGTH), boats)
     plan = await understand(model, many(6))
     assert [numbers_shown(request) for request in model.requests[1:]] == [[1, 2, 3], [4, 5, 6]]
@@ -467,6 +503,13 @@ async def test_a_single_short_message_is_asked_about_once_more_as_it_is() -> Non
         await understand(ScriptedModel("no", "no"), many(1))
 
 
+async def test_an_answer_is_asked_for_again_once_even_if_the_second_try_was_also_too_long() -> None:
+    model = ScriptedModel("no", Completion("", Finish.LENGTH), lambda _: "no")
+    with pytest.raises(Unavailable):
+        await understand(model, many(4))
+    assert [numbers_shown(request) for request in model.requests] == [[1, 2, 3, 4], [1, 2], [1]]
+
+
 async def test_an_honest_empty_list_is_a_success() -> None:
     plan = await understand(ScriptedModel(answer()), many(2))
     assert (plan.decisions, plan.refusals, plan.repaired) == ((), (), False)
@@ -491,11 +534,15 @@ async def test_a_message_too_long_to_answer_is_read_in_parts_and_what_cannot_be_
 
 
 async def test_a_provider_that_cuts_everything_is_not_asked_for_ever() -> None:
-    model = ScriptedModel(lambda _: Completion("", Finish.LENGTH))
+    def first_two(request: StructuredRequest) -> Completion:
+        found = answer(*(boat(number) for number in numbers_shown(request)[:2]))
+        return Completion(json.dumps(found)[:-1], Finish.LENGTH)
+
+    model = ScriptedModel(first_two)
     with pytest.raises(Unavailable) as raised:
-        await understand(model, many(1000))
+        await understand(model, many(100))
     assert raised.value.reason is Reason.PROVIDER_ANSWER_UNUSABLE
-    assert len(model.requests) <= 64
+    assert len(model.requests) == MAXIMUM_CALLS
 
 
 @pytest.mark.parametrize("finish", [Finish.REFUSAL, Finish.FILTERED])
@@ -544,6 +591,36 @@ async def test_a_later_piece_corrects_what_an_earlier_one_found() -> None:
     ]
 
 
+@pytest.mark.parametrize("action", ["UPDATE", "DELETE"])
+async def test_a_later_piece_changes_only_what_it_speaks_of_and_only_once(action: str) -> None:
+    conversation = talk(said(1, "I live in Berlin"), said(2, "Rex barks. In Bern. In Bonn."))
+    model = ScriptedModel(
+        answer(fact(1, "I live in Berlin", "Ana lives in Berlin")),
+        answer(
+            fact(2, "Rex barks", "Bob's dog Rex barks", action=action, target=1),
+            fact(2, "In Bern", "Ana lives in Bern", action="UPDATE", target=1),
+            fact(2, "In Bonn", "Ana lives in Bonn", action=action, target=1),
+        ),
+    )
+    plan = await understand(model, conversation, piece_tokens=30)
+    kept = ["Bob's dog Rex barks", "Ana lives in Bern", "Ana lives in Bonn"]
+    assert [decision.fact.text for decision in plan.decisions] == (kept if action == "UPDATE" else kept[1:2])
+    assert {decision.action for decision in plan.decisions} == {Action.ADD}
+    assert codes(plan) == [RefusalCode.TARGET_UNRELATED, RefusalCode.TARGET_TAKEN]
+
+
+async def test_images_of_a_message_in_parts_are_shown_once() -> None:
+    model = ScriptedModel(lambda _: answer(), sees_images=True)
+    await understand(model, talk(said(1, "I own a boat. " * 60, images=(PICTURE,))), piece_tokens=150)
+    assert len(model.requests) > 1
+    assert [len(request.turns[0].images) for request in model.requests] == [1] + [0] * (
+        len(model.requests) - 1
+    )
+    halved = ScriptedModel("no", lambda _: answer(), sees_images=True)
+    await understand(halved, talk(said(1, "I own a boat. " * 60, images=(PICTURE,))))
+    assert [len(request.turns[0].images) for request in halved.requests] == [1, 1, 0]
+
+
 async def test_a_later_piece_takes_back_a_change_that_an_earlier_one_wanted() -> None:
     model = ScriptedModel(
         answer({**LISBON, "categories": []}),
@@ -575,7 +652,7 @@ async def test_no_word_of_a_conversation_is_lost_in_the_cutting(contents: list[s
 
 # The other two prompts
 
-DONE = {
+DONE: dict[str, Any] = {
     "goal": "Deploy shop",
     "steps": [{"action": "ran make", "result": "exit 0"}],
     "outcome": "Deployed",
@@ -605,8 +682,15 @@ async def test_a_cut_summary_is_not_taken_for_the_whole() -> None:
     cut = Completion(json.dumps(DONE)[:-2], Finish.LENGTH)
     procedure = await summarize_procedure(ScriptedModel(cut, lambda _: DONE), [said(1, "a"), said(2, "b")])
     assert (len(procedure.steps), procedure.usage.calls, procedure.repaired) == (2, 3, True)
-    with pytest.raises(Unavailable):
-        await summarize_procedure(ScriptedModel(lambda _: "no"), [said(1, "a"), said(2, "b")])
+    lossy = {**DONE, "steps": [*DONE["steps"], "and more"]}
+    procedure = await summarize_procedure(ScriptedModel(lossy, lambda _: DONE), [said(1, "a")])
+    assert (len(procedure.steps), procedure.usage.calls, procedure.repaired) == (1, 2, True)
+    broken_answers: list[Said] = ["no", Completion("", Finish.LENGTH), {**DONE, "steps": [], "outcome": ""}]
+    for broken in broken_answers:
+        model = ScriptedModel(broken, broken, broken)
+        with pytest.raises(Unavailable):
+            await summarize_procedure(model, [said(1, "a"), said(2, "b")])
+        assert len(model.requests) <= 3
     with pytest.raises(InvalidArgument):
         await summarize_procedure(ScriptedModel(), [])
 

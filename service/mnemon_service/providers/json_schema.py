@@ -102,11 +102,11 @@ class Conformer:
         allowed: list[str] | None = schema.get("enum")
         if allowed is None or clean in allowed:
             return clean
-        alike = [name for name in allowed if isinstance(name, str) and _fold(name) == _fold(clean)]
-        if len(alike) != 1:
+        alike = next((name for name in allowed if _fold(name) == _fold(clean)), None)
+        if alike is None:
             raise DoesNotFit
         self.repairs.add(Repair.TYPE)
-        return alike[0]
+        return alike
 
     def _scalar(self, value: JSON, types: tuple[str, ...]) -> JSON:
         for name in types:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.json_schema import Conformer, DoesNotFit, types_of
@@ -96,7 +96,7 @@ def read(text: str, schema: Mapping[str, Any]) -> Reading:
     full answer's lists.
     """
     try:
-        whole = json.loads(text, parse_constant=_refuse_constant)
+        whole = json.loads(text)
     except (ValueError, RecursionError):
         whole = None
     if whole is not None and (reading := _fit(whole, schema, set(), cut=False)):
@@ -108,8 +108,6 @@ def read(text: str, schema: Mapping[str, Any]) -> Reading:
         repairs |= _surroundings(text, parse)
         if reading := _fit(parse.value, schema, repairs, cut=parse.cut):
             return reading
-        if parse.cut:
-            break
     return Reading(None)
 
 
@@ -139,10 +137,6 @@ def _wrap(items: list[Any], schema: Mapping[str, Any]) -> dict[str, Any] | None:
         if "array" in types_of(member) and "object" in types_of(member.get("items", {}))
     ]
     return {lists[0]: items} if len(lists) == 1 else None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _surroundings(text: str, parse: _Parse) -> set[Repair]:

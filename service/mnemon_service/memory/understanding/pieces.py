@@ -59,7 +59,7 @@ def cut_into_pieces(messages: Sequence[Message], budget: int) -> list[Piece]:
     current: list[Segment] = []
     used = 0
     for segment in _segments(messages, budget):
-        if current and used + segment.tokens > budget:
+        if used + segment.tokens > budget:
             pieces.append(tuple(current))
             current, used = [], 0
         current.append(segment)
