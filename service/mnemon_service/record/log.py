@@ -169,6 +169,26 @@ class Log:
         parameters = scope_parameters(access, allowed) | {"after": after, "limit": limit}
         return await self._changes(access.project_id, query, parameters, space, sentences=True)
 
+    async def tail_and_end(
+        self, access: Access, scope: Scope, after: int, *, space: str, limit: int = 1000
+    ) -> tuple[list[Change], int]:
+        """As `tail`, and where the project's log ended before it was read: all up to there is in it, if
+        there are fewer changes than `limit`. Raises `NotFound` for an unknown project."""
+        allowed = allowed_scope(access, scope)
+        query = _tail(tuple((allowed or scope).named()))
+        parameters = scope_parameters(access, allowed or scope) | {"after": after, "limit": limit}
+
+        def work(connection: Connection) -> tuple[list[Change], int]:
+            end = last_sequence(connection, access.project_id)
+            if allowed is None or end <= after:
+                return [], end
+            found = [version_of(row) for row in connection.execute(query, parameters)]
+            shown = [version.memory for version in found]
+            vectors = vectors_of(connection, access.project_id, space, shown, sentences=True)
+            return [Change(*pair) for pair in zip(found, vectors, strict=True)], end
+
+        return await self._database.read(work)
+
     async def _changes(
         self, project_id: str, query: sa.Select[Any], parameters: Values, space: str, *, sentences: bool
     ) -> list[Change]:

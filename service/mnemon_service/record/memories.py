@@ -225,6 +225,34 @@ class Memories:
 
         return await self._database.read_snapshot(work)
 
+    async def rows(
+        self, access: Access, selection: Selection, space: str, *, memory_ids: Sequence[str] | None = None
+    ) -> tuple[builtins.list[ScopeRow], int]:
+        """The memories of a selection, or those of the ids that it holds, with the vectors of their texts
+        and sentences, and the log position that they show. In no order; unbounded: count first.
+
+        Raises `OutOfRange` (HISTORY_ERASED) for an `as_of` that the log has not reached.
+        """
+        scope = allowed_scope(access, selection.scope)
+        source = Source.PRESENT if selection.as_of is None else Source.PAST
+        shape = shape_of(scope or selection.scope, selection.states, source)
+        query = selecting(shape) if memory_ids is None else _by_ids(shape)
+        query = filtered(query, shape, selection.filter, self._database.dialect)
+        parameters = scope_parameters(access, scope or selection.scope)
+        if memory_ids is not None:
+            parameters |= {"ids": [memory_id for memory_id in memory_ids if "\x00" not in memory_id]}
+
+        def work(connection: Connection) -> tuple[builtins.list[ScopeRow], int]:
+            position = last_sequence(connection, access.project_id)
+            moment = self._moment(connection, access, selection.as_of)
+            if scope is None:
+                return [], position
+            found = [memory_of(row) for row in connection.execute(query, parameters | moment)]
+            vectors = vectors_of(connection, access.project_id, space, found, sentences=True)
+            return [ScopeRow(*pair) for pair in zip(found, vectors, strict=True)], position
+
+        return await self._database.read_snapshot(work)
+
     def _moment(self, connection: Connection, access: Access, as_of: AsOf | None) -> Values:
         """Parameters for a read that is not a page."""
         if as_of is None:
