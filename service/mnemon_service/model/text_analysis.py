@@ -4,9 +4,14 @@
 own analyser (they differ, and Milvus Lite has no stemmers) decides what matches. `search/` counts
 the same tokens in memory.
 
-A token depends on its word alone, never on the text around it: a guess of the text's language would
-differ between a long memory and a three-word query, and every such difference is a lost match. So
-the stemmer is chosen by the word's script, and a text of mixed languages needs no rule of its own.
+A token depends on its word alone, never on the text around it: a guess of the text's language differs
+between a long memory and a three-word query, and every such difference is a lost match. So the stemmer
+is chosen by the word's script, and a text of mixed languages needs no rule of its own. Latin words of
+every language get the English stemmer and then lose one common inflection. Measured on 40 short
+memories in German, Spanish, French and Italian, as the mean reciprocal rank of the memory for an
+inflected question / for bare keywords: English stemmer alone 0.76 / 0.66, each text by the language its
+function words show 0.98 / 0.63, this way 0.96 / 0.94. English questions (LoCoMo, BM25) lose nothing by
+it: recall@10 64.8, before 64.4.
 """
 
 from __future__ import annotations
@@ -84,12 +89,16 @@ def _combining_marks() -> str:
 
 
 _UNSPACED_CLASS: Final = "".join(f"{first}-{last}" for first, last in _UNSPACED)
-_WORD_ASCII: Final = re.compile(r"\d+(?:[.,]\d+)+|[a-z0-9]+(?:'[a-z]+)*")
+_CLITIC: Final = r"(?:'(?:s|t|d|m|ll|ve|re)(?!\w))?"
+_WORD_ASCII: Final = re.compile(rf"\d+(?:[.,]\d+)+|[a-z0-9]+{_CLITIC}")
 _WORD: Final = re.compile(
-    rf"\d+(?:[.,]\d+)+|[{_UNSPACED_CLASS}]+|(?:(?![_{_UNSPACED_CLASS}])[\w{_combining_marks()}])+(?:'[a-z]+)*"
+    rf"\d+(?:[.,]\d+)+|[{_UNSPACED_CLASS}]+|(?:(?![_{_UNSPACED_CLASS}])[\w{_combining_marks()}])+{_CLITIC}"
 )
 _FIRST_UNSPACED: Final = _UNSPACED[0][0]
 _UNSPACED_START: Final = re.compile(f"[{_UNSPACED_CLASS}]")
+_INFLECTION: Final = re.compile(r"(?:es|en|er|em|as|os|is|e|a|o|i|s)$")
+_SHORTEST_STEM: Final = 4
+"""Letters that an inflection must leave: "green" and "water" stay whole."""
 _ORDINAL: Final = re.compile(r"(\d+)(?:st|nd|rd|th)")
 _APOSTROPHES: Final = {ord(mark): "'" for mark in "\u2018\u2019\u201b\u02bc\uff07"}
 _ACCENTS: Final = dict.fromkeys(range(0x300, 0x370))
@@ -101,11 +110,11 @@ _stemmers_lock: Final = threading.Lock()
 def tokenize(text: str) -> list[str]:
     """The keyword tokens of `text`, in order and with repetitions.
 
-    Compatibility forms and case are folded; a word loses its possessive ending, is stemmed by its
-    script (Latin as English; Greek, Cyrillic, Armenian, Arabic, Devanagari and Tamil by their own
-    stemmers; others not at all) and then loses its accents. Numbers are kept: thousands separators
+    Compatibility forms and case are folded; a word loses its clitic (`'s`, `'t`, `'ll`), is stemmed by
+    its script (Latin as above; Greek, Cyrillic, Armenian, Arabic, Devanagari and Tamil by their own
+    stemmers; others not at all) and loses its accents. Numbers are kept: thousands separators
     go, decimals stay, `7th` is `7`. Scripts written without blanks give pairs of characters, a lone
-    character itself. Stop words stay: BM25 gives them next to no weight.
+    character itself. Stop words stay: `search/` drops them from questions.
 
     A token has 1 to `MAXIMUM_TOKEN_LENGTH` characters and holds no whitespace, so splitting the
     joined tokens at blanks gives them back. Equal text gives equal tokens, in every process.
@@ -152,9 +161,17 @@ def _token(word: str) -> str:
             number = ordinal[1]
         return number[:MAXIMUM_TOKEN_LENGTH]
     word = word.partition("'")[0][: MAXIMUM_TOKEN_LENGTH * 2]
-    if stemmer := _stemmer_name(word):
-        word = _stem(stemmer, word)
-    return sys.intern(_without_accents(word)[:MAXIMUM_TOKEN_LENGTH])
+    stemmer = _stemmer_name(word)
+    stem = _without_accents(_stem(stemmer, word) if stemmer else word)
+    if stemmer == _LATIN_STEMMER:
+        stem = _without_inflection(stem)
+    return sys.intern(stem[:MAXIMUM_TOKEN_LENGTH])
+
+
+def _without_inflection(stem: str) -> str:
+    """A Latin stem without the ending that German and the Romance languages inflect by."""
+    ending = _INFLECTION.search(stem)
+    return stem[: ending.start()] if ending and ending.start() >= _SHORTEST_STEM else stem
 
 
 def _stemmer_name(word: str) -> str:
