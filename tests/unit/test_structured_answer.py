@@ -114,7 +114,7 @@ def test_a_wrong_item_costs_that_item_alone_and_is_counted() -> None:
 
 
 def test_a_dropped_item_is_counted_once_whatever_else_was_wrong_in_it() -> None:
-    wrong = {**FACT, "tags": [7, "place"], "mood": "sunny", "weight": float("nan")}
+    wrong = {**FACT, "kind": "add", "weight": float("nan"), "tags": [7]}
     reading = read(json.dumps({**ANSWER, "facts": [wrong, FACT]}), SCHEMA)
     assert reading.value == ANSWER
     assert (reading.repairs, reading.dropped) == (frozenset({Repair.DROPPED}), 1)

@@ -16,7 +16,7 @@ from mnemon_service.memory.understanding.instructions import generate_instructio
 from mnemon_service.memory.understanding.plan import Action, Plan, RefusalCode
 from mnemon_service.memory.understanding.procedure import summarize_procedure
 from mnemon_service.memory.understanding.prompt import load_prompt
-from mnemon_service.memory.understanding.quotes import find_quote
+from mnemon_service.memory.understanding.quotes import Quotable
 from mnemon_service.memory.understanding.understand import understand
 from mnemon_service.model.errors import (
     FailedPrecondition,
@@ -177,12 +177,12 @@ async def test_no_call_is_made_where_no_fact_may_be_taken() -> None:
     ],
 )
 def test_a_quote_is_found_exactly_but_for_spaces_and_quotation_marks(quote: str, found: str | None) -> None:
-    assert find_quote(quote, MOVED.content) == found
+    assert Quotable(MOVED.content).find(quote) == found
 
 
 @given(st.text(max_size=30), st.text(min_size=1, max_size=30), st.text(max_size=30))
 def test_every_span_of_a_text_is_found_in_it(before: str, span: str, after: str) -> None:
-    found = find_quote(span, before + span + after)
+    found = Quotable(before + span + after).find(span)
     if found is None:
         assert not any(character.isalnum() for character in span)
     else:

@@ -22,7 +22,7 @@ from mnemon_service.memory.understanding.plan import (
     Refusal,
     RefusalCode,
 )
-from mnemon_service.memory.understanding.quotes import find_quote
+from mnemon_service.memory.understanding.quotes import Quotable
 from mnemon_service.memory.understanding.relation import Relation, content_words
 from mnemon_service.model.memory import Entity, EventTime, Memory, MemoryState, MemoryType, Role
 from mnemon_service.model.message import Message
@@ -65,6 +65,7 @@ class Review:
     _changed: set[str] = field(default_factory=set)
     _numbered: dict[int, Message] = field(default_factory=dict)
     _fingerprints: dict[str, str] = field(default_factory=dict)
+    _quotables: dict[str, Quotable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._numbered = number_messages(self.conversation.messages)
@@ -143,7 +144,7 @@ class Review:
         evidence = self._find(number, quote)
         if evidence is None:
             others = (*self.conversation.context, *self.conversation.messages)
-            known = any(find_quote(quote, message.content) for message in others)
+            known = any(self._quotable(message.content).find(quote) for message in others)
             code = RefusalCode.NOT_A_NEW_MESSAGE if known else RefusalCode.NO_EVIDENCE
             raise _Refused(code, f"message {number}")
         if self._repeats_memory(evidence):
@@ -158,11 +159,17 @@ class Review:
         return elsewhere[0] if len(elsewhere) == 1 else None
 
     def _find_in(self, message: Message, quote: str) -> _Evidence | None:
-        if span := find_quote(quote, message.content):
+        if span := self._quotable(message.content).find(quote):
             return _Evidence(message, span, from_image=False)
-        if span := find_quote(quote, self._descriptions.get(message.id, "")):
+        if span := self._quotable(self._descriptions.get(message.id, "")).find(quote):
             return _Evidence(message, span, from_image=True)
         return None
+
+    def _quotable(self, text: str) -> Quotable:
+        found = self._quotables.get(text)
+        if found is None:
+            found = self._quotables[text] = Quotable(text)
+        return found
 
     def _repeats_memory(self, evidence: _Evidence) -> bool:
         """Whether an agent or a tool only repeats what is remembered already."""

@@ -10,23 +10,34 @@ _INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
 _OUTER = " \"'"
 
 
-def find_quote(quote: str, text: str) -> str | None:
-    """The exact span of `text` that `quote` repeats, or None.
+class Quotable:
+    """A text that is quoted from. Keeps the text in one spelling, so that many quotes are found quickly."""
 
-    Runs of white space count as one blank, all quotation marks of a kind as one, invisible
-    characters (zero-width spaces, soft hyphens) as none; everything else must agree, case too. White
-    space and quotation marks around the quote are the model's own and may be missing in the text. A
-    quote without a letter or digit is none.
-    """
-    folded, places = _fold(text)
-    wanted, _ = _fold(quote)
-    for candidate in (wanted.strip(), wanted.strip(_OUTER)):
-        if not any(character.isalnum() for character in candidate):
-            continue
-        start = folded.find(candidate)
-        if start >= 0:
-            return text[places[start] : places[start + len(candidate) - 1] + 1]
-    return None
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._folded: tuple[str, list[int]] | None = None
+
+    def find(self, quote: str) -> str | None:
+        """The exact span of the text that `quote` repeats, or None.
+
+        Runs of white space count as one blank, all quotation marks of a kind as one, invisible
+        characters (zero-width spaces, soft hyphens) as none; everything else must agree, case too.
+        White space and quotation marks around the quote are the model's own and may be missing in
+        the text. A quote without a letter or digit is none.
+        """
+        if not any(character.isalnum() for character in quote):
+            return None
+        if (plain := quote.strip()) in self._text:
+            return plain
+        if self._folded is None:
+            self._folded = _fold(self._text)
+        folded, places = self._folded
+        wanted = _fold(quote)[0]
+        for candidate in (wanted.strip(), wanted.strip(_OUTER)):
+            start = folded.find(candidate)
+            if start >= 0:
+                return self._text[places[start] : places[start + len(candidate) - 1] + 1]
+        return None
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
