@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -11,6 +12,9 @@ from google.protobuf.message import Message
 
 from mnemon_service.model.errors import Unimplemented
 from mnemon_service.server.boundary import Boundary, Method
+
+Implementation = Callable[..., Any]
+"""A servicer's method, of one of the four shapes."""
 
 
 def service_handler(
@@ -32,7 +36,7 @@ def service_handler(
 
 
 def _handler(
-    rpc: MethodDescriptor, implementation: Any, boundary: Boundary
+    rpc: MethodDescriptor, implementation: Implementation, boundary: Boundary
 ) -> grpc.RpcMethodHandler[Any, Any]:
     method = Method(
         path=f"{rpc.containing_service.name}/{rpc.name}",

@@ -1,0 +1,131 @@
+"""The command `mnemon-service`: serve, and look after what is served."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+import uvloop
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from mnemon_service import __version__
+from mnemon_service.data_directory import DataDirectoryUnusable
+from mnemon_service.settings import Settings
+
+cli = typer.Typer(
+    name="mnemon-service",
+    help="Mnemon, a memory service for AI agents. Every setting is an environment variable MNEMON_… too: "
+    "see `mnemon-service config`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="TOML file with settings; the environment goes before it.")
+]
+
+
+@cli.command()
+def serve(
+    address: Annotated[str | None, typer.Option(help="Host and port; port 0 takes a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the data lies.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Serve until interrupted; then let running calls end and exit 0."""
+    settings = _settings(config, address=address, data_dir=data_dir)
+    from mnemon_service.server.logs import configure_logs
+
+    configure_logs(settings.log_level, settings.log_format)
+    sys.exit(uvloop.run(_serve(settings)))
+
+
+@cli.command("config")
+def show_config(config: ConfigOption = None) -> None:
+    """Print the effective settings, secrets masked, with what each one means."""
+    settings = _settings(config)
+    table = Table("variable", "value", "meaning", title="Effective settings")
+    for name, value in settings.shown().items():
+        description = type(settings).model_fields[name].description or ""
+        table.add_row(f"MNEMON_{name.upper()}", str(value) if value is not None else "", description)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+async def _serve(settings: Settings) -> int:
+    # Imported here: --help and config need none of it, and it takes most of a second.
+    from mnemon_service.app.application import Application
+    from mnemon_service.app.embedders import SettingsWrong
+    from mnemon_service.model.errors import MnemonError
+    from mnemon_service.server.runtime import AddressTaken
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    application = Application(settings)
+    try:
+        summary = await application.start()
+    except (DataDirectoryUnusable, SettingsWrong, AddressTaken) as error:
+        return _refused(str(error))
+    except MnemonError as error:
+        return _refused(error.message)
+    _print_summary(summary)
+    await stopping.wait()
+    structlog.get_logger("mnemon").info("draining", seconds=settings.drain_seconds)
+    await application.stop()
+    return 0
+
+
+def _refused(message: str) -> int:
+    typer.echo(f"mnemon-service: {message}", err=True)
+    return 1
+
+
+def _print_summary(summary: Any) -> None:  # noqa: ANN401 (app is imported late)
+    lines = [
+        f"Mnemon {__version__} serves on {summary.address}",
+        f"  data        {summary.data_directory} ({summary.database})",
+        f"  embedding   {summary.embedding}",
+        f"  extraction  {summary.extraction}",
+        f"  index       {summary.index}",
+        f"  try         grpcurl {summary.example}",
+        *(f"  WARNING     {warning}" for warning in summary.warnings),
+    ]
+    print("\n".join(lines), flush=True)  # noqa: T201 (what the command is for)
+
+
+def _settings(config: Path | None, **given: object) -> Settings:
+    """The effective settings; ends the command with one line if they are wrong."""
+    if config is not None:
+        if not config.is_file():
+            sys.exit(_refused(f"there is no file {config}"))
+        os.environ["MNEMON_CONFIG_FILE"] = str(config)
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"])
+        sys.exit(_refused(f"MNEMON_{name.upper()}: {first['msg']}"))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

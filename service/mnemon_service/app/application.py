@@ -1,0 +1,189 @@
+"""One server process, wired: what it opens, in which order, and how it closes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from mnemon.v1 import admin_service_pb2, memory_service_pb2, search_service_pb2
+from mnemon_service.app.embedders import EmbedderChoice, build_embedder
+from mnemon_service.app.indexing import IndexableLog, IndexApplier
+from mnemon_service.app.language_models import ConfiguredLanguageModels
+from mnemon_service.data_directory import DataDirectory
+from mnemon_service.index.follower import Follower
+from mnemon_service.index.milvus import MilvusIndex, lite_index
+from mnemon_service.index.server_engine import server_index
+from mnemon_service.memory.adding import Adder
+from mnemon_service.memory.changing import Changer
+from mnemon_service.memory.embedding import TextEmbedding
+from mnemon_service.memory.planning import Planner
+from mnemon_service.memory.ports import NoScreen
+from mnemon_service.memory.servicer import MemoryServicer
+from mnemon_service.model.settings import DefaultSettings
+from mnemon_service.record.record import Record
+from mnemon_service.search.servicer import SearchServicer
+from mnemon_service.server.admission import NoLimits
+from mnemon_service.server.authentication import DEFAULT_PROJECT, OpenDoor
+from mnemon_service.server.boundary import Boundary
+from mnemon_service.server.runtime import Runtime, RuntimeOptions
+from mnemon_service.server.telemetry import Telemetry
+from mnemon_service.settings import Settings
+
+DATABASE_FILE: Final = "mnemon.db"
+INDEX_DIRECTORY: Final = "index"
+CACHE_DIRECTORY: Final = "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a person wants to know of a server that has just started."""
+
+    address: str
+    data_directory: Path
+    database: str
+    index: str
+    embedding: str
+    extraction: str
+    warnings: tuple[str, ...]
+
+    @property
+    def example(self) -> str:
+        """Arguments for grpcurl that add a memory."""
+        body = '{"scope": {"user_id": "ana"}, "messages": [{"content": "I moved to Lisbon last month."}]}'
+        return f"-plaintext -d '{body}' {self.address} mnemon.v1.MemoryService/AddMemories"
+
+
+class Application:
+    """Opens everything in order and closes it in the opposite one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._runtime: Runtime | None = None
+
+    async def start(self) -> Summary:
+        """Serves. Raises `DataDirectoryUnusable`, `SettingsWrong`, `AddressTaken` with one clear line each;
+        then everything that was opened is closed again."""
+        try:
+            return await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Lets running calls end, then closes everything."""
+        if self._runtime is not None:
+            await self._runtime.stop(self._settings.drain_seconds)
+        await self._stack.aclose()
+
+    async def _start(self) -> Summary:
+        settings = self._settings
+        directory = DataDirectory(settings.data_dir)
+        directory.acquire()
+        self._stack.callback(directory.release)
+        telemetry = Telemetry()
+        telemetry.start()
+        self._stack.push_async_callback(asyncio.to_thread, telemetry.stop)
+        models = ConfiguredLanguageModels(settings)
+        models.check()
+        self._stack.push_async_callback(models.close)
+        record, choice = await asyncio.gather(
+            self._open_record(directory.path), build_embedder(settings, directory.path / CACHE_DIRECTORY)
+        )
+        if choice.embedder is not None:
+            self._stack.push_async_callback(choice.embedder.close)
+        index = await self._open_index(directory.path, choice)
+        applier, follower = self._follow(record, index, choice)
+        services = self._services(record, index, choice, models, applier)
+        boundary = Boundary(OpenDoor(), NoLimits())
+        runtime = Runtime(self._options(), services, boundary)
+        address = await runtime.start()
+        self._runtime = runtime
+        return self._summary(address, directory.path, index, choice)
+
+    async def _open_record(self, directory: Path) -> Record:
+        url = self._settings.database_url.get_secret_value()
+        record = await Record.open(url or directory / DATABASE_FILE)
+        self._stack.push_async_callback(record.close)
+        await record.projects.ensure(DEFAULT_PROJECT, "Default project")
+        return record
+
+    async def _open_index(self, directory: Path, choice: EmbedderChoice) -> MilvusIndex:
+        name = choice.embedder.name if choice.embedder else ""
+        dimension = choice.embedder.dimension if choice.embedder else 0
+        uri = self._settings.index_uri.get_secret_value()
+        if uri:
+            index = server_index(
+                uri,
+                embedder=name,
+                dimensions=dimension,
+                token=self._settings.index_token.get_secret_value(),
+                alias=self._settings.index_name,
+            )
+        else:
+            index = lite_index(directory / INDEX_DIRECTORY, embedder=name, dimensions=dimension)
+        await index.open()
+        self._stack.push_async_callback(index.close)
+        return index
+
+    def _follow(
+        self, record: Record, index: MilvusIndex, choice: EmbedderChoice
+    ) -> tuple[IndexApplier, Follower]:
+        space = choice.embedder.name if choice.embedder else ""
+        log = IndexableLog(record, self._settings.index_name, space)
+        follower = Follower(index, log)
+        applier = IndexApplier(follower, log)
+        applier.start()
+        self._stack.push_async_callback(applier.stop)
+        return applier, follower
+
+    def _services(
+        self,
+        record: Record,
+        index: MilvusIndex,
+        choice: EmbedderChoice,
+        models: ConfiguredLanguageModels,
+        applier: IndexApplier,
+    ) -> list[tuple[ServiceDescriptor, object]]:
+        project_settings = DefaultSettings()
+        screen = NoScreen()
+        embedding = TextEmbedding(record, choice.embedder)
+        search = SearchServicer(record, index, choice.embedder, project_settings)
+        planner = Planner(record, embedding, search.recall, models)
+        adder = Adder(record, embedding, planner, search.recall, applier, project_settings, screen)
+        changer = Changer(record, embedding, applier)
+        memory = MemoryServicer(record, adder, changer, project_settings, screen)
+        return [
+            (memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"], memory),
+            (search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], search),
+            (admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"], object()),
+        ]
+
+    def _options(self) -> RuntimeOptions:
+        settings = self._settings
+        return RuntimeOptions(
+            address=settings.address,
+            maximum_message_bytes=settings.maximum_message_bytes,
+            maximum_metadata_bytes=settings.maximum_metadata_bytes,
+            maximum_connection_age_seconds=settings.maximum_connection_age_seconds,
+        )
+
+    def _summary(self, address: str, directory: Path, index: MilvusIndex, choice: EmbedderChoice) -> Summary:
+        description = index.description
+        warnings = []
+        if choice.unavailable:
+            warnings.append(f"KEYWORD SEARCH ONLY: no embedding model is loaded ({choice.unavailable})")
+        return Summary(
+            address=address,
+            data_directory=directory,
+            database="PostgreSQL" if self._settings.database_url.get_secret_value() else "SQLite",
+            index=f"{description.kind} {description.version}".strip(),
+            embedding=choice.model if choice.embedder else "none: keyword search only",
+            extraction=self._settings.extraction_model,
+            warnings=tuple(warnings),
+        )

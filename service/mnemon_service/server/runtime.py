@@ -1,0 +1,105 @@
+"""The gRPC server itself: where it listens, what it serves besides our services, how it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from mnemon_service.server.boundary import Boundary
+from mnemon_service.server.handlers import service_handler
+
+
+class AddressTaken(Exception):
+    """The address cannot be listened on; the message says why in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeOptions:
+    """How the server listens."""
+
+    address: str
+    """host:port; port 0 takes a free one."""
+    maximum_message_bytes: int
+    maximum_metadata_bytes: int
+    maximum_connection_age_seconds: float = 0.0
+    """0 never closes a connection for its age."""
+    credentials: grpc.ServerCredentials | None = None
+    """None listens in plaintext."""
+
+
+class Runtime:
+    """A server that serves the contract's services, health and reflection."""
+
+    def __init__(
+        self,
+        options: RuntimeOptions,
+        services: Sequence[tuple[ServiceDescriptor, object]],
+        boundary: Boundary,
+    ) -> None:
+        self._boundary = boundary
+        self._names = [service.full_name for service, _ in services]
+        self._server = grpc.aio.server(options=_channel_options(options))
+        self._server.add_generic_rpc_handlers(
+            tuple(service_handler(service, servicer, boundary) for service, servicer in services)
+        )
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        )
+        self._address = options.address
+        self._credentials = options.credentials
+
+    async def start(self) -> str:
+        """Listens and serves; the address with its real port. Raises `AddressTaken`."""
+        host, _, port = self._address.rpartition(":")
+        try:
+            if self._credentials is None:
+                bound = self._server.add_insecure_port(self._address)
+            else:
+                bound = self._server.add_secure_port(self._address, self._credentials)
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            raise AddressTaken(
+                f"cannot listen on {self._address}: port {port} is in use or the host is not this machine's; "
+                "choose another with MNEMON_ADDRESS"
+            )
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        return f"{host}:{bound}"
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Refuses new calls, lets running ones end within `drain_seconds`, cuts the rest."""
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._boundary.drain()
+        await self._server.stop(drain_seconds)
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ("", *self._names):
+            await self._health.set(name, status)
+
+
+def _channel_options(options: RuntimeOptions) -> list[tuple[str, int]]:
+    chosen = [
+        ("grpc.max_receive_message_length", options.maximum_message_bytes),
+        ("grpc.max_send_message_length", options.maximum_message_bytes),
+        ("grpc.max_metadata_size", options.maximum_metadata_bytes),
+        # Two servers on one port would share its calls in silence.
+        ("grpc.so_reuseport", 0),
+        # Clients may ping every 10 s also without calls (the SDKs do every 30 s); the server pings
+        # quiet connections each minute and drops those that do not answer within 20 s.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.max_concurrent_streams", 1_000),
+    ]
+    if options.maximum_connection_age_seconds:
+        chosen.append(("grpc.max_connection_age_ms", int(options.maximum_connection_age_seconds * 1000)))
+    return chosen

@@ -1,0 +1,138 @@
+"""Every setting of the server, typed, with its default and its environment variable.
+
+The name in capitals behind `MNEMON_` is the variable: `data_dir` is `MNEMON_DATA_DIR`. A TOML file named
+by `MNEMON_CONFIG_FILE` or `--config` holds the same names in lower case; the environment goes before it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """The effective settings of one server process."""
+
+    model_config = SettingsConfigDict(env_prefix="MNEMON_", extra="forbid", frozen=True)
+
+    address: str = Field("127.0.0.1:7171", description="Host and port to serve on; port 0 takes a free one.")
+    data_dir: Path = Field(
+        Path(".mnemon"),
+        description="Directory of the database, the index, the model cache and the first keys.",
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="postgresql://user:password@host/name; empty for SQLite in the data directory.",
+    )
+    index_uri: SecretStr = Field(
+        SecretStr(""), description="Address of a Milvus server or Zilliz Cloud; empty for Milvus Lite."
+    )
+    index_token: SecretStr = Field(SecretStr(""), description="Token, or user:password, for index_uri.")
+    index_name: str = Field("mnemon", description="Prefix of the collections on a shared Milvus server.")
+
+    embedding_provider: Literal[
+        "local",
+        "openai",
+        "azure",
+        "gemini",
+        "ollama",
+        "huggingface",
+        "sentence-transformers",
+        "compatible",
+        "none",
+    ] = Field("local", description="Who embeds; none leaves keyword search only.")
+    embedding_model: str = Field("", description="The provider's model; its default if empty.")
+    embedding_model_dir: Path | None = Field(
+        None, description="Folder with model.onnx and tokenizer.json, instead of the built-in local model."
+    )
+    embedding_dimension: Annotated[int, Field(ge=0, le=32768)] = Field(
+        0, description="Dimensions of remote embeddings; the model's default if 0."
+    )
+    embedding_base_url: str = Field(
+        "", description="Address of the embedding service, where it has no default."
+    )
+    embedding_precision: Literal["int8", "fp32"] = Field("int8", description="Of the local model's weights.")
+    embedding_threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Runs of the local model at once."
+    )
+    embedding_cache_entries: Annotated[int, Field(ge=0)] = Field(
+        10_000, description="Vectors kept in memory by text (1.5 KB each at 384 dimensions)."
+    )
+
+    extraction_model: str = Field(
+        "none",
+        description="Language model that extracts facts, as gemini/gemini-3-flash or openai/gpt-5-mini; "
+        "none for the deterministic extractor.",
+    )
+    llm_base_url: str = Field("", description="Address of an OpenAI-compatible service.")
+    provider_timeout: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="Seconds one try at a provider may take."
+    )
+    provider_attempts: Annotated[int, Field(ge=1, le=10)] = Field(
+        4, description="Tries at a provider, the first included."
+    )
+    provider_concurrency: Annotated[int, Field(ge=1)] = Field(
+        16, description="Calls in flight to one provider."
+    )
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Also read from OPENAI_API_KEY.")
+    gemini_api_key: SecretStr = Field(
+        SecretStr(""), description="Also read from GEMINI_API_KEY or GOOGLE_API_KEY."
+    )
+    anthropic_api_key: SecretStr = Field(SecretStr(""), description="Also read from ANTHROPIC_API_KEY.")
+    azure_api_key: SecretStr = Field(SecretStr(""), description="Also read from AZURE_OPENAI_API_KEY.")
+    azure_endpoint: str = Field("", description="Also read from AZURE_OPENAI_ENDPOINT.")
+    huggingface_api_key: SecretStr = Field(SecretStr(""), description="Also read from HF_TOKEN.")
+    compatible_api_key: SecretStr = Field(SecretStr(""), description="Key of the OpenAI-compatible service.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: readable on a terminal, JSON lines elsewhere."
+    )
+    drain_seconds: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="How long running calls may take to end when the server stops."
+    )
+    maximum_message_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        16 * 1024 * 1024, description="Largest request or answer."
+    )
+    maximum_metadata_bytes: Annotated[int, Field(ge=1024)] = Field(
+        16 * 1024, description="Largest metadata of a call."
+    )
+    maximum_connection_age_seconds: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="After this long a connection is closed gracefully, so that load spreads; 0 never."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        file = os.environ.get("MNEMON_CONFIG_FILE")
+        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+    def secret(self, name: str, *variables: str) -> str:
+        """The secret of a setting, or else of the first of these environment variables that is set."""
+        value: SecretStr = getattr(self, name)
+        if value.get_secret_value():
+            return value.get_secret_value()
+        return next((os.environ[variable] for variable in variables if os.environ.get(variable)), "")
+
+    def shown(self) -> dict[str, object]:
+        """All settings for people, secrets masked."""
+        return {name: value if not isinstance(value, SecretStr) else str(value) for name, value in self}
