@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from support.postgres import PostgresServer, running_postgres
-from support.records import OTHER_PROJECT, PROJECT, TestClock
 
 from mnemon_service.record.record import Record
+from support.postgres import PostgresServer, running_postgres
+from support.records import OTHER_PROJECT, PROJECT, TestClock
 
 DATABASES = ("sqlite", "postgresql")
 

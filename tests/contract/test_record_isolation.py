@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from support.records import ACTOR, ALL, ANA, BO, OTHER_PROJECT, PROJECT, add, memory, request
 
 from mnemon_service.model.errors import NotFound, PermissionDenied, Reason
 from mnemon_service.model.memory import Entity, Memory
@@ -11,6 +10,7 @@ from mnemon_service.model.message import Message
 from mnemon_service.model.scope import Scope
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, Selection
+from support.records import ACTOR, ALL, ANA, BO, OTHER_PROJECT, PROJECT, add, memory, request
 
 BOUND = Access(PROJECT, bound=BO)
 FOREIGN = Access(OTHER_PROJECT)

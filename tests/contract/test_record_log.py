@@ -6,20 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.records import (
-    ACTOR,
-    ALL,
-    ANA,
-    BO,
-    PROJECT,
-    TestClock,
-    add,
-    add_texts,
-    delete,
-    erase,
-    memory,
-    rewrite,
-)
 
 from mnemon_service.model.errors import (
     Aborted,
@@ -45,6 +31,20 @@ from mnemon_service.model.memory import (
 from mnemon_service.model.scope import Scope
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import AsOf, Selection
+from support.records import (
+    ACTOR,
+    ALL,
+    ANA,
+    BO,
+    PROJECT,
+    TestClock,
+    add,
+    add_texts,
+    delete,
+    erase,
+    memory,
+    rewrite,
+)
 
 SPRING = datetime(2026, 4, 1, tzinfo=UTC)
 

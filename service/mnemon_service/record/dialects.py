@@ -21,20 +21,43 @@ Expression = sa.ColumnElement[Any]
 Condition = sa.ColumnElement[bool]
 
 
-class StringList(sa.types.TypeDecorator[Sequence[str]]):
-    """A list of strings as one parameter, so that a statement is the same for any number of them."""
+class _List(sa.types.TypeDecorator[Sequence[Any]]):
+    """A list as one parameter, so that a statement is the same for any number of values and no driver's
+    limit of parameters is reached."""
 
     impl = sa.Text
     cache_ok = True
+    item: sa.types.TypeEngine[Any]
 
     def load_dialect_impl(self, dialect: EngineDialect) -> sa.types.TypeEngine[Any]:
         """An array on PostgreSQL, JSON on SQLite."""
-        return postgresql.ARRAY(sa.Text()) if dialect.name == "postgresql" else sa.Text()
+        return postgresql.ARRAY(self.item) if dialect.name == "postgresql" else sa.Text()
 
-    def process_bind_param(self, value: Sequence[str] | None, dialect: EngineDialect) -> Any:  # noqa: ANN401
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: EngineDialect) -> Any:  # noqa: ANN401
         """The list as the driver takes it."""
-        strings = list(value or ())
-        return strings if dialect.name == "postgresql" else json.dumps(strings)
+        values = list(value or ())
+        return values if dialect.name == "postgresql" else json.dumps(values)
+
+
+class StringList(_List):
+    """Strings."""
+
+    cache_ok = True
+    item = sa.Text()
+
+
+class NumberList(_List):
+    """Doubles."""
+
+    cache_ok = True
+    item = sa.Double()
+
+
+class TimeList(_List):
+    """Times in microseconds."""
+
+    cache_ok = True
+    item = sa.BigInteger()
 
 
 class _AnyOf(FunctionElement[bool]):
@@ -43,6 +66,10 @@ class _AnyOf(FunctionElement[bool]):
     name = "any_of"
     type = sa.Boolean()
     inherit_cache = True
+
+    def self_group(self, against: Any = None) -> _AnyOf:  # noqa: ANN401
+        """Itself: SQLAlchemy would say `… = 1` for SQLite, which then uses no index."""
+        return self
 
 
 @compiles(_AnyOf, "sqlite")
@@ -60,6 +87,13 @@ def _any_of_postgresql(element: _AnyOf, compiler: SQLCompiler, **options: Any) -
 def any_of(column: Expression, parameter: str) -> Condition:
     """True where `column` is one of the strings of the list parameter of this name; uses an index."""
     return _AnyOf(column, sa.bindparam(parameter, type_=StringList()))
+
+
+def among(
+    column: Expression, values: Sequence[str] | Sequence[float] | Sequence[int], kind: _List
+) -> Condition:
+    """True where `column` is one of the values."""
+    return _AnyOf(column, sa.bindparam(None, values, type_=kind, unique=True))
 
 
 class Dialect(Protocol):
@@ -174,7 +208,12 @@ def json_at(document: str, path: str) -> str:
     return json.dumps({"value": value}, ensure_ascii=False)
 
 
-SQLITE_FUNCTIONS: Final = (("mnemon_fold", 1, fold), ("mnemon_json_at", 2, json_at))
+def folded_or_null(text: str | None) -> str | None:
+    """`fold` for SQLite: NULL stays NULL."""
+    return None if text is None else fold(text)
+
+
+SQLITE_FUNCTIONS: Final = (("mnemon_fold", 1, folded_or_null), ("mnemon_json_at", 2, json_at))
 """Deterministic functions to register on every SQLite connection: name, arguments, what it does."""
 
 

@@ -7,19 +7,28 @@ fails all but NE, NOT_IN and NOT EXISTS. Known fields that are empty texts are m
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mnemon_service.model.case_folding import fold
 from mnemon_service.model.errors import InvalidArgument, Reason
-from mnemon_service.model.filter import And, Comparison, FieldType, Filter, Not, Op, Or, Value
-from mnemon_service.record.dialects import Condition, Dialect, Expression
+from mnemon_service.model.filter import KNOWN_FIELDS, And, Comparison, FieldType, Filter, Not, Op, Or, Value
+from mnemon_service.record.dialects import (
+    Condition,
+    Dialect,
+    Expression,
+    NumberList,
+    StringList,
+    TimeList,
+    among,
+)
 from mnemon_service.record.rows import checked_text
 from mnemon_service.record.times import to_micros
 
+_ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NEGATED: Final = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN}
 _ORDERED: Final[dict[Op, Callable[[Any, Any], Any]]] = {
     Op.EQ: operator.eq,
@@ -54,7 +63,7 @@ class _Field:
         self.comparison = comparison
         self.dialect = dialect
         self.path: Sequence[str] = comparison.metadata_path
-        if not self.path and comparison.field not in table.c:
+        if not self.path and comparison.field not in KNOWN_FIELDS:
             raise InvalidArgument.of("filter", f"unknown field {comparison.field!r}")
         self.type = comparison.field_type
         self.column: Expression = table.c["metadata" if self.path else comparison.field]
@@ -73,10 +82,33 @@ class _Field:
         return self._any(op)
 
     def _any(self, op: Op) -> Condition:
-        """True if the field compares with one of the values: there are several for IN only."""
-        op = Op.EQ if op is Op.IN else op
-        parts = [self._compared(op, value) for value in self.comparison.values]
-        return sa.or_(sa.false(), *parts).self_group()
+        """True if the field compares so with its value, or equals one of several."""
+        if op is not Op.IN:
+            return self._compared(op, self.comparison.value)
+        return sa.or_(sa.false(), *self._memberships()).self_group()
+
+    def _memberships(self) -> Iterator[Condition]:
+        """One condition for the values of each type: PostgreSQL and SQLite limit parameters and depth."""
+        values = self.comparison.values
+        for flag in {value for value in values if isinstance(value, bool)}:
+            yield self._compare(Op.EQ, flag)
+        strings = [value for value in values if isinstance(value, str)]
+        times = [to_micros(value) for value in values if isinstance(value, datetime)]
+        numbers = [
+            float(value) for value in values if isinstance(value, float | int) and not isinstance(value, bool)
+        ]
+        yield from self._membership(strings, "", StringList())
+        yield from self._membership(numbers, 0.0, NumberList())
+        yield from self._membership(times, _ANY_TIME, TimeList())
+
+    def _membership(
+        self,
+        values: Sequence[str] | Sequence[float],
+        example: Value,
+        kind: StringList | NumberList | TimeList,
+    ) -> Iterator[Condition]:
+        if values and (scalar := self._scalar(example)) is not None:
+            yield sa.func.coalesce(among(scalar, values, kind), sa.false(), type_=sa.Boolean())
 
     def _compared(self, op: Op, value: Value) -> Condition:
         if op is Op.CONTAINS and isinstance(value, str | float | int) and self._may_be_list():
