@@ -244,7 +244,12 @@ export class SettingsClient {
     options: UpdateMask & CallOptions = {},
   ): Promise<ProjectSettings> {
     const fields = { ...withoutCallOptions(options), settings: changes };
-    const answer = await invoke<UpdateSettingsResponse>(this.#caller, METHODS.updateSettings, fields, options);
+    const answer = await invoke<UpdateSettingsResponse>(
+      this.#caller,
+      METHODS.updateSettings,
+      fields,
+      options,
+    );
     return present(answer.settings, "settings");
   }
 
@@ -322,10 +327,7 @@ export class OperationsClient {
   }
 
   /** Answers when the operation has ended, or after `timeout` seconds (30 if left out) as it is then. */
-  async wait(
-    id: string,
-    options: Omit<WaitOperationRequest, "id"> & CallOptions = {},
-  ): Promise<Operation> {
+  async wait(id: string, options: Omit<WaitOperationRequest, "id"> & CallOptions = {}): Promise<Operation> {
     const fields = { ...withoutCallOptions(options), id };
     const timeoutMs = (options.timeout ?? DEFAULT_WAIT_SECONDS) * 1000 + WAIT_MARGIN_MS;
     const answer = await invoke<WaitOperationResponse>(this.#caller, METHODS.waitOperation, fields, {
@@ -383,11 +385,7 @@ export class WebhooksClient {
   }
 
   /** Changes a webhook's fields that are given. */
-  async update(
-    id: string,
-    changes: WebhookInput,
-    options: UpdateMask & CallOptions = {},
-  ): Promise<Webhook> {
+  async update(id: string, changes: WebhookInput, options: UpdateMask & CallOptions = {}): Promise<Webhook> {
     const fields = { ...withoutCallOptions(options), webhook: { ...changes, id } };
     const answer = await invoke<UpdateWebhookResponse>(this.#caller, METHODS.updateWebhook, fields, options);
     return present(answer.webhook, "webhook");
@@ -523,4 +521,3 @@ export class SubjectsClient {
     return present(answer.operation, "operation");
   }
 }
-

@@ -26,7 +26,6 @@ import type {
   ListOptions,
   MemoryChanges,
   MemorySearchResponse,
-  MessagesInput,
   RestoreOptions,
   RevertOptions,
   SearchOptions,
@@ -34,6 +33,7 @@ import type {
   UpdateOptions,
   WatchOptions,
 } from "./options.js";
+import { messagesOf, type MessagesInput } from "./messages.js";
 import type { Pages } from "./pages.js";
 import { fromPlain, toPlain } from "./plain/convert.js";
 import type {
@@ -70,7 +70,6 @@ import type {
 import type { EnumInput } from "./plain/values.js";
 import {
   invoke,
-  messagesOf,
   paged,
   present,
   request,
@@ -320,7 +319,8 @@ export class BaseClient implements Disposable {
     const answer = await this.deleteAll({ ...options, projectWide: true });
     if (answer.operation !== undefined) {
       const { state, error } = await this.admin.operations.waitUntilDone(answer.operation.id, options);
-      if (state !== "SUCCEEDED") throw new FailedPreconditionError(error?.message ?? `the reset was ${state}`);
+      if (state !== "SUCCEEDED")
+        throw new FailedPreconditionError(error?.message ?? `the reset was ${state}`);
     }
     return answer.matchedCount;
   }
@@ -384,10 +384,7 @@ export class BaseClient implements Disposable {
   // Finding
 
   /** The best memories for a query. With `includeMessages`, a hit has a `message` instead of a `memory`. */
-  search(
-    query: string,
-    options: SearchOptions & { readonly includeMessages: true },
-  ): Promise<SearchResponse>;
+  search(query: string, options: SearchOptions & { readonly includeMessages: true }): Promise<SearchResponse>;
   search(query: string, options: SearchOptions): Promise<MemorySearchResponse>;
   search(query: string, options: SearchOptions): Promise<SearchResponse> {
     const fields = { ...scopedFields(options), query };

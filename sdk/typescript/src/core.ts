@@ -20,6 +20,7 @@ export {
   type FilterOperatorName,
   type FilterValue,
 } from "./filters.js";
+export type { AnyMessage, ChatMessage, ContentPart, MessagesInput } from "./messages.js";
 export type * from "./options.js";
 export { Pages, type Page } from "./pages.js";
 export type * from "./plain/types.js";

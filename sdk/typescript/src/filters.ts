@@ -32,17 +32,20 @@ export type FilterOperatorName =
   | "starts_with"
   | "exists";
 
-/** What one field must be: a value (equal), a list (one of them), `"*"` (there at all), or operators. */
+/** What one field must be: a value (equal), a list (one of them), `"*"` for a scope id (any), or operators. */
 export type FieldCondition =
   | FilterValue
   | readonly FilterValue[]
-  | { readonly [Name in FilterOperatorName | `$${FilterOperatorName}`]?: FilterValue | readonly FilterValue[] };
+  | {
+      readonly [Name in FilterOperatorName | `$${FilterOperatorName}`]?: FilterValue | readonly FilterValue[];
+    };
 
 /**
  * mem0's JSON: `{ AND: [{ categories: { in: ["food"] } }, { metadata: { tier: "gold" } }] }`. Keys are
  * `AND`, `OR` and `NOT` (with or without `$`, in any case), fields of a memory, `metadata` with an
  * object of conditions by key, or `metadata.<path>`. Several keys must all hold. Any other key means
- * that key of the metadata. `created_at` and `updated_at` mean `create_time` and `update_time`.
+ * that key of the metadata. `created_at` and `updated_at` mean `create_time` and `update_time`;
+ * `categories` with `in` means "one of them".
  */
 export interface FilterJson {
   readonly [key: string]: unknown;
@@ -191,7 +194,7 @@ export const F = Object.freeze({
 export function filterFrom(input: FilterInput): FilterMessage {
   if (input instanceof Filter) return input.message;
   if (isMessage(input, FilterSchema)) return input;
-  return fromFilterJson(input as FilterJson, "filter");
+  return fromFilterJson(input as FilterJson, "filters");
 }
 
 const OPERATORS = new Map<string, Operator>([
@@ -207,29 +210,58 @@ const OPERATORS = new Map<string, Operator>([
   ["contains", Operator.CONTAINS],
   ["icontains", Operator.ICONTAINS],
   ["starts_with", Operator.STARTS_WITH],
+  ["startswith", Operator.STARTS_WITH],
   ["exists", Operator.EXISTS],
 ]);
 
-const FIELDS = new Set([
-  "categories",
-  "type",
-  "attributed_to",
-  "user_id",
-  "agent_id",
-  "app_id",
-  "run_id",
-  "event_time",
-  "expire_time",
-  "create_time",
-  "update_time",
+const SCOPE_FIELDS = new Map([
+  ["user_id", "userId"],
+  ["agent_id", "agentId"],
+  ["app_id", "appId"],
+  ["run_id", "runId"],
 ]);
 
-/** Names that mem0 gives to fields of the contract. */
+const TIME_FIELDS = new Set(["event_time", "expire_time", "create_time", "update_time"]);
+
+const FIELDS = new Set([...SCOPE_FIELDS.keys(), ...TIME_FIELDS, "categories", "type", "attributed_to"]);
+
+/** Names that users of other systems write. */
 const ALIASES = new Map([
   ["created_at", "create_time"],
   ["updated_at", "update_time"],
   ["expiration_date", "expire_time"],
+  ["timestamp", "event_time"],
+  ["category", "categories"],
+  ["memory_type", "type"],
 ]);
+
+/**
+ * Scope ids that mem0's users write into the filter, and what is left of it. Only ids that hold for
+ * the filter as a whole count: at its top, or directly below its `AND`.
+ */
+export function withoutScopeIds(filters: FilterInput | undefined): {
+  readonly ids: Record<string, string>;
+  readonly filter: FilterInput | undefined;
+} {
+  const isJson = isObject(filters) && !(filters instanceof Filter) && !isMessage(filters, FilterSchema);
+  if (!isJson) return { ids: {}, filter: filters };
+  const ids: Record<string, string> = {};
+  const rest: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(filters)) {
+    const id = SCOPE_FIELDS.get(snakeCase(key));
+    if (id !== undefined && typeof value === "string" && value !== "*") {
+      ids[id] = value;
+    } else if (bare(key).toUpperCase() === "AND" && Array.isArray(value)) {
+      const parts = (value as FilterInput[]).map(withoutScopeIds);
+      for (const part of parts) Object.assign(ids, part.ids);
+      const kept = parts.map((part) => part.filter).filter((part) => part !== undefined);
+      if (kept.length > 0) rest[key] = kept;
+    } else if (value !== undefined) {
+      rest[key] = value;
+    }
+  }
+  return { ids, filter: Object.keys(rest).length > 0 ? rest : undefined };
+}
 
 function fromFilterJson(json: FilterJson, path: string): FilterMessage {
   if (typeof json !== "object" || json === null || Array.isArray(json) || json instanceof Date) {
@@ -248,11 +280,9 @@ function fromEntry(key: string, value: unknown, path: string): FilterMessage {
       return joined("andGroup", fromList(value, `${path}.${key}`));
     case "OR":
       return joined("orGroup", fromList(value, `${path}.${key}`));
-    case "NOT": {
+    case "NOT":
       // mem0 takes a list here: none of them may hold.
-      const listed = Array.isArray(value) ? value : [value];
-      return negation(joined("orGroup", fromList(listed, `${path}.${key}`)));
-    }
+      return negation(joined("orGroup", fromList(value, `${path}.${key}`)));
     case "METADATA":
       return fromMetadata("metadata", value, path);
     default:
@@ -260,7 +290,8 @@ function fromEntry(key: string, value: unknown, path: string): FilterMessage {
   }
 }
 
-function fromList(value: unknown, path: string): FilterMessage[] {
+function fromList(given: unknown, path: string): FilterMessage[] {
+  const value: unknown = isObject(given) ? [given] : given;
   if (!Array.isArray(value) || value.length === 0) throw invalidField(path, "must be a list of filters");
   return value.map((part: FilterInput, index) =>
     part instanceof Filter || isMessage(part, FilterSchema)
@@ -277,47 +308,55 @@ function fromMetadata(prefix: string, value: unknown, path: string): FilterMessa
   const parts = Object.entries(value).map(([key, condition]) => {
     const field = `${prefix}.${key}`;
     const nested = isObject(condition) && !hasOperators(condition);
-    return nested ? fromMetadata(field, condition, path) : fromCondition(field, condition, `${path}.${field}`);
+    return nested
+      ? fromMetadata(field, condition, path)
+      : fromCondition(field, condition, `${path}.${field}`);
   });
   return joined("andGroup", parts);
 }
 
 function fromCondition(field: string, condition: unknown, path: string): FilterMessage {
-  if (condition === "*") return comparison(field, Operator.EXISTS, true);
-  if (Array.isArray(condition)) return memberOf(field, condition as FilterValue[]);
-  if (!isObject(condition)) return comparison(field, Operator.EQ, scalar(condition, path));
+  if (condition === "*" && SCOPE_FIELDS.has(field)) return comparison(field, Operator.EXISTS, true);
+  if (Array.isArray(condition)) return oneCondition(field, Operator.IN, values(condition, path));
+  if (!isObject(condition)) return oneCondition(field, Operator.EQ, scalar(condition, path));
   const parts = Object.entries(condition).map(([name, value]) => {
     const operator = OPERATORS.get(bare(name).toLowerCase());
     if (operator === undefined) {
       throw invalidField(path, `${name} is no operator; there are ${[...OPERATORS.keys()].join(", ")}`);
     }
-    if (operator === Operator.IN) return memberOf(field, values(value, path));
-    if (operator === Operator.NOT_IN) return notMemberOf(field, values(value, path));
-    return comparison(field, operator, scalar(value, path));
+    const isList = operator === Operator.IN || operator === Operator.NOT_IN;
+    return oneCondition(field, operator, isList ? values(value, path) : scalar(value, path));
   });
   if (parts.length === 0) throw invalidField(path, "must hold an operator");
   return joined("andGroup", parts);
 }
 
 /** mem0 asks `categories in [...]` for "has one of them"; in the contract a list *contains* a value. */
-function memberOf(field: string, wanted: readonly FilterValue[]): FilterMessage {
-  if (field !== "categories") return comparison(field, Operator.IN, wanted);
-  return joined(
+function oneCondition(
+  field: string,
+  operator: Operator,
+  value: FilterValue | readonly FilterValue[],
+): FilterMessage {
+  const isEquality = operator === Operator.EQ || operator === Operator.IN;
+  const isInequality = operator === Operator.NE || operator === Operator.NOT_IN;
+  if (field !== "categories" || !(isEquality || isInequality)) return comparison(field, operator, value);
+  const wanted = Array.isArray(value) ? (value as FilterValue[]) : [value as FilterValue];
+  const any = joined(
     "orGroup",
-    wanted.map((value) => comparison(field, Operator.CONTAINS, value)),
+    wanted.map((category) => comparison(field, Operator.CONTAINS, category)),
   );
-}
-
-function notMemberOf(field: string, unwanted: readonly FilterValue[]): FilterMessage {
-  if (field !== "categories") return comparison(field, Operator.NOT_IN, unwanted);
-  return negation(memberOf(field, unwanted));
+  return isEquality ? any : negation(any);
 }
 
 function fieldName(key: string): string {
-  const snake = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const snake = snakeCase(key);
   const known = ALIASES.get(snake) ?? snake;
   if (FIELDS.has(known) || known.startsWith("metadata.")) return known;
   return `metadata.${key}`;
+}
+
+function snakeCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function bare(key: string): string {
@@ -350,18 +389,28 @@ function comparison(
   value: FilterValue | readonly FilterValue[],
 ): FilterMessage {
   const json: JsonValue = Array.isArray(value)
-    ? value.map((element: FilterValue) => jsonOf(element))
-    : jsonOf(value as FilterValue);
+    ? value.map((element: FilterValue) => jsonOf(field, element))
+    : jsonOf(field, value as FilterValue);
   const kind = create(ComparisonSchema, { field, operator, value: fromJson(ValueSchema, json) });
   return create(FilterSchema, { kind: { case: "comparison", value: kind } });
 }
 
-function jsonOf(value: FilterValue): JsonValue {
-  return value instanceof Date ? value.toISOString() : value;
+function jsonOf(field: string, value: FilterValue): JsonValue {
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) throw invalidField(field, "must be a valid Date");
+    return value.toISOString();
+  }
+  if (typeof value !== "string") return value;
+  if (field === "type") return value.toUpperCase();
+  return TIME_FIELDS.has(field) && /^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value;
 }
 
-function group(kind: "andGroup" | "orGroup", filters: FilterMessage[]): FilterMessage {
-  return create(FilterSchema, { kind: { case: kind, value: create(FilterGroupSchema, { filters }) } });
+/** Conditions as one group; groups of the same kind among them become part of it. */
+function group(kind: "andGroup" | "orGroup", filters: readonly FilterMessage[]): FilterMessage {
+  const flat = filters.flatMap((filter) =>
+    filter.kind.case === kind ? filter.kind.value.filters : [filter],
+  );
+  return create(FilterSchema, { kind: { case: kind, value: create(FilterGroupSchema, { filters: flat }) } });
 }
 
 /** One condition stands for itself. */

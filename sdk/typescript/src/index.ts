@@ -25,8 +25,8 @@ export { createGrpcTransport, type GrpcTransportOptions, type TlsOptions } from 
 /** How a client connects and behaves. Everything may be left out. */
 export interface MnemonClientOptions extends BaseClientOptions {
   /**
-   * Where the server is: `host:port`, `dns:///host:port` (calls are shared out over all addresses of
-   * the name) or `unix:/path`. Else `MNEMON_ADDRESS`, else 127.0.0.1:7171.
+   * Where the server is: `host:port` (calls are shared out over all addresses of the name),
+   * `https://host:port`, or a gRPC target as `dns:///host:port` or `unix:/path`. Else `MNEMON_ADDRESS`, else 127.0.0.1:7171.
    */
   readonly address?: string | undefined;
   /**
@@ -54,7 +54,7 @@ export class MnemonClient extends BaseClient {
     const transport =
       options.transport ??
       createGrpcTransport({
-        address,
+        address: address.target,
         tls: resolveTls(options, address),
         channelOptions: options.channelOptions,
       });

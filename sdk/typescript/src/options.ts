@@ -16,7 +16,6 @@ import type {
   ListMemoriesRequest,
   MemoryInput,
   Memory,
-  MessageInput,
   RestoreMemoryRequest,
   RevertMemoryRequest,
   ScopeInput,
@@ -34,9 +33,6 @@ export interface Selection {
   /** Which of the scope's memories: {@link F}, mem0's JSON, or the contract's message. */
   readonly filters?: FilterInput | undefined;
 }
-
-/** A conversation, one message, or what the user said as a string. */
-export type MessagesInput = string | MessageInput | readonly (string | MessageInput)[];
 
 /** How to remember. */
 export interface AddOptions extends Omit<AddMemoriesRequest, "scope" | "messages">, ScopeInput, CallOptions {}
@@ -57,15 +53,10 @@ export interface ListOptions
 
 /** New values of a memory. What is left out stays as it is; null, or an empty list, clears a field. */
 export type MemoryChanges = {
-  readonly [Field in
-    | "text"
-    | "metadata"
-    | "categories"
-    | "type"
-    | "attributedTo"
-    | "eventTime"
-    | "expireTime"
-    | "entities"]?: MemoryInput[Field] | null;
+  readonly [
+    Field in
+      "text" | "metadata" | "categories" | "type" | "attributedTo" | "eventTime" | "expireTime" | "entities"
+  ]?: MemoryInput[Field] | null;
 } & {
   /** Sets these keys of the metadata and leaves the others; a key with null is removed. */
   readonly mergeMetadata?: JsonObject | undefined;

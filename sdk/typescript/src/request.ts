@@ -5,7 +5,8 @@
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import type { CallOptions, Caller } from "./caller.js";
 import { InternalError, invalidField } from "./errors.js";
-import type { MemoryChanges, MessagesInput } from "./options.js";
+import { withoutScopeIds, type FilterInput } from "./filters.js";
+import type { MemoryChanges } from "./options.js";
 import { Pages, type Page } from "./pages.js";
 import { fromPlain, snakeCase, toPlain } from "./plain/convert.js";
 
@@ -21,19 +22,20 @@ export function withoutCallOptions(options: CallOptions): Fields {
   return fields;
 }
 
-/** The request's plain form: call options left out, scope ids under `scope`, `filters` as `filter`. */
+/**
+ * The request's plain form: call options left out, scope ids under `scope`, `filters` as `filter`.
+ * mem0's users write the ids into the filter; there they count too, unless given beside it.
+ */
 export function scopedFields(options: CallOptions): Fields {
-  const fields = withoutCallOptions(options);
-  const scope: Fields = {};
+  const { filters, ...fields } = withoutCallOptions(options);
+  const { ids, filter } = withoutScopeIds(filters as FilterInput | undefined);
+  const scope: Fields = ids;
   for (const id of SCOPE_IDS) {
     if (fields[id] !== undefined && fields[id] !== null) scope[id] = fields[id];
     delete fields[id];
   }
   if (Object.keys(scope).length > 0) fields["scope"] = scope;
-  if ("filters" in fields) {
-    fields["filter"] = fields["filters"];
-    delete fields["filters"];
-  }
+  if (filter !== undefined) fields["filter"] = filter;
   return fields;
 }
 
@@ -44,12 +46,6 @@ export function request<D extends DescMessage>(schema: D, fields: Fields): Messa
   // One id for all tries of the call, so that a repeated write has no second effect.
   if (held.requestId === "") held.requestId = crypto.randomUUID();
   return message;
-}
-
-/** Messages in their plain form; a string is what the user said. */
-export function messagesOf(messages: MessagesInput): unknown[] {
-  const list = Array.isArray(messages) ? (messages as readonly unknown[]) : [messages];
-  return list.map((message) => (typeof message === "string" ? { role: "USER", content: message } : message));
 }
 
 /** The plain form of an UpdateMemoryRequest: the mask names every field that is given, also to clear it. */

@@ -20,7 +20,12 @@ const REFUSED: ReadonlySet<string> = new Set(["RATE_LIMITED", "TOO_MANY_CONCURRE
 const LASTING: ReadonlySet<string> = new Set(["EMBEDDER_UNAVAILABLE", "PROVIDER_ANSWER_UNUSABLE"]);
 
 /** Calls without a `request_id` that have no second effect, beside those that only read. */
-const IDEMPOTENT: ReadonlySet<string> = new Set(["BuildContext", "RevokeApiKey", "VerifyAudit", "VerifyIndex"]);
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  "BuildContext",
+  "RevokeApiKey",
+  "VerifyAudit",
+  "VerifyIndex",
+]);
 
 /** True if a second try of the call has no second effect: it reads, or its `request_id` makes it so. */
 export function isRepeatable(method: DescMethod): boolean {

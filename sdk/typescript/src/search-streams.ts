@@ -2,7 +2,13 @@
  * Searches whose hits come as a stream, and keep their order up to date.
  */
 import { MnemonError, invalidField } from "./errors.js";
-import type { Notice, LiveSearchResponse, SearchHit, SearchSummary, StreamSearchResponse } from "./plain/types.js";
+import type {
+  Notice,
+  LiveSearchResponse,
+  SearchHit,
+  SearchSummary,
+  StreamSearchResponse,
+} from "./plain/types.js";
 import { rearrange } from "./ranking.js";
 import { Queue, Stream } from "./streams.js";
 

@@ -143,7 +143,9 @@ function fieldReader(field: DescField): Read | undefined {
       return (value) => {
         const entries = Object.entries(value as Fields);
         return Object.freeze(
-          Object.fromEntries(entries.map(([key, element]) => [key, read === undefined ? element : read(element)])),
+          Object.fromEntries(
+            entries.map(([key, element]) => [key, read === undefined ? element : read(element)]),
+          ),
         );
       };
     }
