@@ -235,7 +235,7 @@ async def test_a_user_may_repeat_a_memory_and_an_agent_may_use_its_words() -> No
     assert actions(await plan_of(by_agent, few_words)) == [(Action.ADD, None)]
 
 
-@pytest.mark.parametrize("text", ["", "  ", "She is with him", "…", "It is."])
+@pytest.mark.parametrize("text", ["", "  ", "She is with him", "…", "It is.", "The user"])
 async def test_a_fact_without_a_meaning_of_its_own_is_refused(text: str) -> None:
     plan = await plan_of(talk(MOVED), fact(1, "I moved to Lisbon", text))
     assert (plan.decisions, codes(plan)) == ((), [RefusalCode.NO_MEANING])
@@ -268,6 +268,43 @@ async def test_a_change_of_the_wrong_memory_is_refused_but_a_statement_is_kept(
     )
     assert codes(plan) == [code]
     assert actions(plan) == ([] if action == "DELETE" else [(Action.ADD, None)])
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "related"),
+    [
+        (("Ana moved to Lisbon in April 2023", "Ana"), ("Ana lives in Berlin", ""), True),
+        (("The user moved to Lisbon", ""), ("The user lives in Berlin", ""), True),
+        (("Ana moved to Lisbon", "Ana"), ("The user lives in Berlin", ""), True),
+        (("Der Nutzer zog nach Lissabon", ""), ("The user lives in Berlin", ""), True),
+        (("用户搬到了里斯本", ""), ("用户住在柏林", ""), True),
+        (("Ana moved to Lisbon", "Ana"), ("Bob lives in Berlin", "Bob"), False),
+        (("Ana moved to Lisbon", "Ana"), ("The user lives in Berlin", "Bob"), False),
+        (("The user moved to Lisbon", ""), ("Bob's dog is called Rex", ""), False),
+        (("Rex barks at night", "Ana"), ("Ana lives in Berlin", "Ana"), False),
+    ],
+)
+async def test_a_statement_may_replace_another_about_the_same_person_only(
+    new: tuple[str, str], old: tuple[str, str], related: bool
+) -> None:
+    neighbour = remembered(1, old[0], attributed_to=old[1], entities=())
+    statement = fact(1, "I moved", new[0], action="SUPERSEDE", target=1)
+    plan = await plan_of(talk(said(1, "I moved", name=new[1]), neighbours=(neighbour,)), statement)
+    assert actions(plan) == [(Action.SUPERSEDE, "memory-1") if related else (Action.ADD, None)]
+
+
+async def test_a_long_statement_is_related_by_the_name_of_one_entity() -> None:
+    old = remembered(1, "Rex the brown dog sleeps on the sofa in the kitchen every night", entities=())
+    new = fact(
+        1,
+        "Rex died",
+        "Old age ended a happy life when veterinarian Smith visited Rex on Monday",
+        action="SUPERSEDE",
+        target=1,
+        entities=[{"name": "Rex", "type": "OTHER"}],
+    )
+    plan = await plan_of(talk(said(1, "Rex died"), neighbours=(old,)), new)
+    assert actions(plan) == [(Action.SUPERSEDE, "memory-1")]
 
 
 async def test_the_caller_may_measure_the_relation_by_vectors() -> None:

@@ -23,7 +23,7 @@ from mnemon_service.memory.understanding.plan import (
     RefusalCode,
 )
 from mnemon_service.memory.understanding.quotes import Quotable
-from mnemon_service.memory.understanding.relation import Relation, content_words
+from mnemon_service.memory.understanding.relation import Relation, content_words, has_meaning
 from mnemon_service.model.memory import Entity, EventTime, Memory, MemoryState, MemoryType, Role
 from mnemon_service.model.message import Message
 from mnemon_service.model.text_hash import duplicate_hash
@@ -139,7 +139,7 @@ class Review:
 
     def _evidence(self, raw: Mapping[str, Any]) -> _Evidence:
         text, number, quote = raw["text"], raw["message"], raw["quote"]
-        if not content_words(text):
+        if not has_meaning(text):
             raise _Refused(RefusalCode.NO_MEANING, f"message {number}")
         evidence = self._find(number, quote)
         if evidence is None:
