@@ -8,7 +8,6 @@ from typing import Any
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
 
 from mnemon_service.model.errors import Unimplemented
 from mnemon_service.server.boundary import Boundary, Method
@@ -53,7 +52,9 @@ def _handler(
     wrap = boundary.streaming if rpc.server_streaming else boundary.unary
     # No deserializer: the boundary decodes, so that bad bytes get a documented error.
     return make(
-        wrap(method, implementation), request_deserializer=None, response_serializer=Message.SerializeToString
+        wrap(method, implementation),
+        request_deserializer=None,
+        response_serializer=message_factory.GetMessageClass(rpc.output_type).SerializeToString,
     )
 
 
