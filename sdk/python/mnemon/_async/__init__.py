@@ -1,0 +1,1 @@
+"""The asynchronous client. `mnemon/_sync` is made from it, but for `transport.py`."""

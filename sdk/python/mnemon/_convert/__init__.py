@@ -1,0 +1,4 @@
+"""Between the stubs and the types.
+
+Made by tools/generate_types.py; never edited.
+"""

@@ -1,0 +1,1 @@
+"""The blocking client. Made from `mnemon/_async`."""
