@@ -221,6 +221,23 @@ def test_a_named_time_raises_what_happened_or_was_said_then() -> None:
     assert parts["said"] > parts["soon after"] > parts["long after"] > parts["never"] == 0.0
 
 
+def test_an_event_stands_for_its_time() -> None:
+    moved = datetime(2023, 5, 8, tzinfo=UTC)
+    held = [
+        candidate("moved", "I moved to oslo", observed_time=moved),
+        candidate("earlier", "a flat", observed_time=moved - timedelta(days=90)),
+        candidate("later", "a flat", observed_time=moved + timedelta(days=90)),
+        candidate("undated", "I moved to oslo again and again"),
+    ]
+    before = {hit.memory_id: hit.parts.time for hit in ranked("a flat before I moved to Oslo", held)}
+    after = {hit.memory_id: hit.parts.time for hit in ranked("a flat after I moved to Oslo", held)}
+    assert before["earlier"] == after["later"] == DEFAULT_WEIGHTS.time
+    assert before["later"] < before["earlier"]
+    assert after["earlier"] < after["later"]
+    unknown = ranked("a flat before the zeppelin crash", held)
+    assert {hit.parts.time for hit in unknown} == {0.0}
+
+
 def test_the_fresher_of_equals_comes_first() -> None:
     held = [candidate("old", observed_time=NOW - timedelta(days=400)), candidate("new", observed_time=NOW)]
     assert ids(ranked("tea", held)) == ["new", "old"]

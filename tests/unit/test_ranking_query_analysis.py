@@ -68,6 +68,30 @@ def test_asking_for_the_assistants_words_is_noticed(question: str, asks: bool) -
     assert analyzed(question).asks_assistant is asks
 
 
+@pytest.mark.parametrize(
+    ("question", "earlier", "terms"),
+    [
+        ("Where did I live before I moved to Oslo?", True, ("move", "oslo")),
+        ("What did Ana do after the road trip?", False, ("road", "trip")),
+        ("How has John slept since Ana left?", False, ("ana", "left")),
+    ],
+)
+def test_an_event_that_bounds_the_time_is_an_anchor(
+    question: str, earlier: bool, terms: tuple[str, ...]
+) -> None:
+    anchor = analyzed(question).anchor
+    assert anchor is not None
+    assert (anchor.earlier, anchor.terms) == (earlier, terms)
+    assert set(anchor.terms) <= set(analyzed(question).terms)
+
+
+@pytest.mark.parametrize(
+    "question", ["What did I do before May 2023?", "What comes after?", "the day before"]
+)
+def test_a_date_or_a_bare_word_is_no_event(question: str) -> None:
+    assert analyzed(question).anchor is None
+
+
 @given(st.text(max_size=300))
 def test_any_text_can_be_analyzed_and_gives_known_tokens(text: str) -> None:
     query = analyzed(text)

@@ -59,6 +59,12 @@ def day(text: str) -> datetime:
         ("between May 2023 and July 2023", "2023-05-01", "2023-08-01"),
         ("from May until June", "2023-05-01", "2023-07-01"),
         ("from 2020 to 2021", "2020-01-01", "2022-01-01"),
+        ("in the week before 16 November 2022", "2022-11-09", "2022-11-16"),
+        ("the day before May 7, 2023", "2023-05-06", "2023-05-07"),
+        ("two weeks before August 11, 2023", "2023-07-25", "2023-08-01"),
+        ("3 days after May 7, 2023", "2023-05-11", "2023-05-12"),
+        ("on the Sunday before October 25, 2022", "2022-10-23", "2022-10-24"),
+        ("the weekend after May 7, 2023", "2023-05-13", "2023-05-15"),
     ],
 )
 def test_a_named_time_is_this_window(question: str, start: str, end: str) -> None:

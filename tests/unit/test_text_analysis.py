@@ -8,6 +8,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from mnemon_service.model.text_analysis import MAXIMUM_TOKEN_LENGTH, MAXIMUM_TOKENS, term_counts, tokenize
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from mnemon_service.model.text_analysis import tokenize
+from mnemon_service.search.ranking.event_anchor import EventAnchor, find_clause
 from mnemon_service.search.ranking.function_words import FUNCTION_WORDS
 from mnemon_service.search.ranking.time_expressions import TimeWindow, time_windows
 
@@ -31,6 +32,8 @@ class AnalyzedQuery:
     """Capitalised names, in one piece ("New York"), as written."""
     windows: tuple[TimeWindow, ...] = ()
     """The times that it names."""
+    anchor: EventAnchor | None = None
+    """The event that bounds its time, if it names one ("before I moved") and no date."""
     asks_assistant: bool = False
     """True if it asks for what the assistant said ("what did you recommend")."""
 
@@ -57,15 +60,28 @@ def analyze_query(text: str, reference_time: datetime) -> AnalyzedQuery:
         for match in _QUOTED.finditer(text)
         if (tokens := tuple(tokenize(next(group for group in match.groups() if group))))
     )
+    terms = _terms(text)
+    windows = time_windows(text, reference_time)
     return AnalyzedQuery(
         text=text,
         reference_time=reference_time,
-        terms=_terms(text),
+        terms=terms,
         phrases=phrases,
         names=_names(text),
-        windows=time_windows(text, reference_time),
+        windows=windows,
+        anchor=None if windows else _anchor(text, terms),
         asks_assistant=_ASSISTANT.search(text) is not None,
     )
+
+
+def _anchor(text: str, terms: tuple[str, ...]) -> EventAnchor | None:
+    clause = find_clause(text)
+    if clause is None:
+        return None
+    earlier, event = clause
+    held = set(tokenize(event))
+    named = tuple(term for term in terms if term in held)
+    return EventAnchor(earlier, event, named) if named else None
 
 
 def _terms(text: str) -> tuple[str, ...]:

@@ -63,6 +63,12 @@ _DAY: Final = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
 _COUNT: Final = "(?:\\d{1,3}|" + "|".join(sorted(_NUMBERS, key=len, reverse=True)) + ")"
 _UNIT: Final = "(?:day|week|month|year)s?"
 
+_UNIT_DAYS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
+_STRETCH: Final = re.compile(
+    rf"\b(?P<stretch>(?:the|last|next)\s+(?:day|week(?:end)?|month|year|{_WEEKDAY})|{_COUNT}\s+{_UNIT})\s+$",
+    re.IGNORECASE,
+)
+
 Window = tuple[datetime, datetime]
 
 
@@ -86,10 +92,17 @@ def time_windows(text: str, reference_time: datetime) -> tuple[TimeWindow, ...]:
 
 
 def _opened(match: re.Match[str], window: Window) -> TimeWindow:
-    """The window, opened to one side by the word before it."""
+    """The window, opened to one side by the word before it, or the stretch that the words before that
+    measure out ("two weeks before 11 August")."""
     start, end = window
     words = match.group(0)
     side = (match["side"] or "").casefold()
+    if side in ("before", "prior to", "after"):
+        stretch = _STRETCH.search(match.string, 0, match.start())
+        if stretch is not None:
+            earlier = side != "after"
+            measured = _stretch(stretch["stretch"].casefold(), start if earlier else end, earlier)
+            return TimeWindow(*measured, match.string[stretch.start("stretch") : match.end()])
     if side in ("before", "prior to"):
         return TimeWindow(None, start, words)
     if side in ("until", "till", "up to"):
@@ -99,6 +112,28 @@ def _opened(match: re.Match[str], window: Window) -> TimeWindow:
     if side == "since":
         return TimeWindow(start, None, words)
     return TimeWindow(start, end, words)
+
+
+def _stretch(words: str, edge: datetime, earlier: bool) -> Window:
+    """What "the week", "three days" or "the Sunday" before or after `edge` is."""
+    sign = -1 if earlier else 1
+    weekday = next(
+        (day for name, day in _WEEKDAYS.items() if name in words), 5 if "weekend" in words else None
+    )
+    if weekday is not None:
+        if earlier:
+            start = edge - timedelta(days=(edge.weekday() - weekday) % 7 or 7)
+        else:
+            start = edge + timedelta(days=(weekday - edge.weekday()) % 7)
+        return start, start + timedelta(days=2 if "weekend" in words else 1)
+    number, unit = _count(words)
+    if re.match("the|last|next", words):
+        # "The week before" is all of it; "two weeks before" is about that day.
+        other = edge + sign * timedelta(days=_UNIT_DAYS[unit])
+        return min(edge, other), max(edge, other)
+    middle = edge + sign * timedelta(days=number * _UNIT_DAYS[unit])
+    slack = timedelta(days=_UNIT_DAYS[unit] // 2)
+    return middle - slack, middle + slack + timedelta(days=1)
 
 
 def _joined_spans(text: str, windows: list[TimeWindow]) -> tuple[TimeWindow, ...]:
