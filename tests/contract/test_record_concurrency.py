@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 import pytest
@@ -43,9 +44,7 @@ async def test_writers_at_once_leave_one_order_without_gaps(record: Record) -> N
     assert await asyncio.gather(*readers) == [end] * 3
     history, _ = await record.log.versions_of(ALL, shared.id, newest_first=False)
     assert [row.memory.version for row in history] == list(range(1, 50))
-    assert all(
-        later.previous_text == one.memory.text for one, later in zip(history, history[1:], strict=False)
-    )
+    assert all(later.previous_text == one.memory.text for one, later in itertools.pairwise(history))
 
 
 async def test_a_waiter_is_woken_by_the_commit(record: Record) -> None:
