@@ -73,7 +73,12 @@ class Settings(BaseSettings):
         description="Language model that extracts facts, as gemini/gemini-3-flash or openai/gpt-5-mini; "
         "none for the deterministic extractor.",
     )
-    llm_base_url: str = Field("", description="Address of an OpenAI-compatible service.")
+    openai_base_url: str = Field("", description="Another address of OpenAI's own service, as a gateway.")
+    gemini_base_url: str = Field("", description="Another address of Gemini's own service.")
+    anthropic_base_url: str = Field("", description="Another address of Anthropic's own service.")
+    compatible_base_url: str = Field(
+        "", description="Address of an OpenAI-compatible service, up to and with /v1; a preset's if empty."
+    )
     provider_timeout: Annotated[float, Field(gt=0)] = Field(
         60.0, description="Seconds one try at a provider may take."
     )

@@ -82,7 +82,7 @@ class ConfiguredLanguageModels:
             model=model,
             api_key=self._key("openai_api_key", "OPENAI_API_KEY"),
             guard=self._guard("openai"),
-            base_url=self._settings.llm_base_url or "https://api.openai.com/v1",
+            base_url=self._settings.openai_base_url or "https://api.openai.com/v1",
         )
 
     def _azure(self, deployment: str) -> LanguageModel:
@@ -106,7 +106,7 @@ class ConfiguredLanguageModels:
             model=model,
             api_key=self._key("gemini_api_key", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
             guard=self._guard("gemini"),
-            base_url=self._settings.llm_base_url,
+            base_url=self._settings.gemini_base_url,
         )
 
     def _anthropic(self, model: str) -> LanguageModel:
@@ -116,20 +116,24 @@ class ConfiguredLanguageModels:
             model=model,
             api_key=self._key("anthropic_api_key", "ANTHROPIC_API_KEY"),
             guard=self._guard("anthropic"),
-            base_url=self._settings.llm_base_url or "https://api.anthropic.com",
+            base_url=self._settings.anthropic_base_url or "https://api.anthropic.com",
         )
 
     def _compatible(self, provider: str, model: str) -> LanguageModel:
         from mnemon_service.providers.openai_llm import compatible_model
 
-        preset = provider if provider in PRESETS else ""
-        variable = PRESETS[preset].key_variable if preset else ""
+        if provider in PRESETS:
+            # The preset's own address and key only: a key never goes to another provider's address.
+            variable = PRESETS[provider].key_variable
+            key = os.environ.get(variable, "") if variable else ""
+            return compatible_model(model=model, guard=self._guard(provider), preset=provider, api_key=key)
+        if not self._settings.compatible_base_url:
+            raise SettingsWrong("set MNEMON_COMPATIBLE_BASE_URL")
         return compatible_model(
             model=model,
             guard=self._guard(provider),
-            preset=preset,
-            base_url=self._settings.llm_base_url,
-            api_key=self._settings.secret("compatible_api_key", *([variable] if variable else [])),
+            base_url=self._settings.compatible_base_url,
+            api_key=self._settings.compatible_api_key.get_secret_value(),
         )
 
     def _guard(self, provider: str) -> ProviderGuard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -119,7 +119,8 @@ class Adder:
         embedded: EmbeddedTexts,
         settings: ProjectSettings,
     ) -> AddOutcome:
-        messages = await self._log_messages(write, request, settings)
+        described = replace(request, messages=_described(request.messages, plan.image_descriptions))
+        messages = await self._log_messages(write, described, settings)
         by_id = {message.id: message for message in messages}
         session = request.scope.run_id or (new_id() if messages else "")
         changes = await carry_out(write, plan, request, by_id, session)
@@ -145,6 +146,16 @@ class Adder:
         sequence = await self._record.log.last_sequence(access)
         changes = tuple(_would(fact, request, plan.extractor) for fact in plan.facts)
         return AddOutcome(changes, (), plan.refusals, plan.usage, sequence)
+
+
+def _described(messages: tuple[Message, ...], descriptions: Mapping[str, str]) -> tuple[Message, ...]:
+    """The messages with what was seen in their pictures; the pictures themselves are not kept."""
+    return tuple(
+        replace(message, content=f"{message.content}\n[picture: {descriptions[message.id]}]".strip())
+        if message.id in descriptions
+        else message
+        for message in messages
+    )
 
 
 def _timed(request: AddRequest, now: datetime) -> AddRequest:

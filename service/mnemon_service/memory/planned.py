@@ -83,6 +83,9 @@ class AddPlan:
     """For `Memory.extractor`."""
     refusals: tuple[RefusedFact, ...] = ()
     usage: tuple[ProviderUsage, ...] = ()
+    image_descriptions: Mapping[str, str] = field(default_factory=dict)
+    """What a model saw in the pictures of a message, by message id: logged with the message, so that
+    evidence from a picture can be read."""
 
 
 @dataclass(frozen=True, slots=True)

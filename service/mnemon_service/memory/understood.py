@@ -13,8 +13,6 @@ from mnemon_service.memory.understanding.procedure import Procedure
 from mnemon_service.model.memory import Memory, MemoryType, Source
 from mnemon_service.model.message import Message
 
-_PROCEDURE_EXTRACTOR = "procedure/1"
-
 
 def plan_without_model(
     request: AddRequest, known_names: tuple[str, ...], before: Message | None, now: datetime
@@ -51,6 +49,7 @@ def plan_of_model(plan: Plan, request: AddRequest, neighbours: Mapping[str, Memo
         extractor=plan.extractor,
         refusals=tuple(RefusedFact(refusal.code.value, refusal.detail) for refusal in plan.refusals),
         usage=(plan.usage,),
+        image_descriptions={image.message_id: image.text for image in plan.images},
     )
 
 
@@ -94,7 +93,7 @@ def plan_of_procedure(procedure: Procedure, request: AddRequest) -> AddPlan:
         event_time=request.event_time,
         reason="summary of what was done",
     )
-    return AddPlan((fact,), _PROCEDURE_EXTRACTOR, usage=(procedure.usage,))
+    return AddPlan((fact,), procedure.extractor, usage=(procedure.usage,))
 
 
 def quoted(message: Message, quote: str) -> Source:
