@@ -114,6 +114,7 @@ def oracle(node: Filter, stored: Memory) -> bool:
 
 
 def _oracle_of_one(node: Comparison, found: Any) -> bool:
+    wanted: Any = node.values[0] if node.values else None
     there = found is not None
     if node.op is Op.EXISTS:
         return there == node.value
@@ -129,8 +130,9 @@ def _oracle_of_one(node: Comparison, found: Any) -> bool:
     if not there or type(found) is not type(node.value):
         return False
     if node.op in ORDERED:
-        less, same = found < node.value, found == node.value
-        return {Op.GT: not less and not same, Op.GTE: not less, Op.LT: less, Op.LTE: less or same}[node.op]
+        less, same = found < wanted, found == wanted
+        answers = {Op.GT: not less and not same, Op.GTE: not less, Op.LT: less, Op.LTE: less or same}
+        return bool(answers[node.op])
     return isinstance(found, str) and _holds(node.op, found, str(node.value))
 
 

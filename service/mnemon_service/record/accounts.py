@@ -98,7 +98,10 @@ def _count_entities(
     unlinks: list[dict[str, str]] = []
     for before, after, present in _changes(pending):
         old, new = _named(before), _named(after)
-        named |= old | new
+        for key, entity in (old | new).items():
+            known = named.setdefault(key, entity)
+            if not known.type:
+                named[key] = Entity(known.name, entity.type)
         for key in sorted(new.keys() - old.keys()):
             changes[key] += 1
             owner = present.scope.owner

@@ -141,10 +141,17 @@ class Retention:
         statement = sa.delete(operations).where(key.in_(old))
         return await self._database.write(lambda connection: connection.execute(statement).rowcount)
 
-    async def scrub(self) -> None:
-        """Take erased bytes out of the database's files: empties the write-ahead log on SQLite, vacuums
-        the tables on PostgreSQL."""
+    async def scrub(self, *, rewrite: bool = False) -> None:
+        """Take erased bytes out of the database's files.
+
+        SQLite overwrites what it deletes (`secure_delete`), so its write-ahead log is emptied and nothing
+        is left. PostgreSQL frees the rows but keeps their bytes in the pages until others take the room;
+        `rewrite` writes all tables anew without them, and locks each meanwhile. Its own log of changes
+        (pg_wal, archives, replicas) goes with its settings.
+        """
         if self._database.dialect.name == "sqlite":
             await self._database.outside_transaction("PRAGMA wal_checkpoint(TRUNCATE)")
         else:
-            await self._database.outside_transaction("VACUUM")
+            await self._database.outside_transaction(
+                "VACUUM (FULL, ANALYZE)" if rewrite else "VACUUM ANALYZE"
+            )
