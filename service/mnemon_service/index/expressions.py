@@ -201,9 +201,19 @@ def _literal(value: Value) -> str:
             return ""
 
 
+def escape_name(name: str) -> str:
+    """A name as it stands in a list that is kept in one string: without the separator."""
+    return name.replace("\x1e", "\x1e0").replace(SEPARATOR, "\x1e1")
+
+
+def unescape_name(text: str) -> str:
+    """The name that `escape_name` was given."""
+    return text.replace("\x1e1", SEPARATOR).replace("\x1e0", "\x1e")
+
+
 def holds_name(column: str, name: str) -> str:
     """Rows whose list, kept in one string, holds a name; and some whose list holds a similar one."""
-    return _like(column, f"{SEPARATOR}{name}{SEPARATOR}")
+    return _like(column, f"{SEPARATOR}{escape_name(name)}{SEPARATOR}")
 
 
 def _like(column: str, text: str) -> str:

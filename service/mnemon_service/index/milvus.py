@@ -171,6 +171,19 @@ class MilvusIndex:
 
         return await self._access.guarded(ask)
 
+    async def entries(self, keys: Sequence[IndexKey]) -> list[IndexEntry]:
+        """See `MemoryIndex.entries`."""
+        row_ids(keys)
+
+        async def ask() -> list[IndexEntry]:
+            answers = await self._access.each(
+                list(self._access.by_place(keys).items()),
+                lambda place, wanted: self._engine.get(place, row_ids(wanted), ENTRY_FIELDS),
+            )
+            return [decode_entry(record) for answer in answers for record in answer]
+
+        return await self._access.guarded(ask)
+
     async def scan(self, project_id: str | None = None) -> AsyncIterator[IndexEntry]:
         """See `MemoryIndex.scan`."""
         expression = "" if project_id is None else f"project_id == {quote(project_id)}"
@@ -233,6 +246,8 @@ class MilvusRebuild:
         self._access = access
         self._writer = writer
         self._fresh = fresh
+        self._in_use = False
+        self._replaced: set[str] = set()
 
     async def apply(self, upserts: Sequence[IndexRow]) -> None:
         """See `Rebuild.apply`."""
@@ -241,26 +256,26 @@ class MilvusRebuild:
 
     async def commit(self) -> None:
         """See `Rebuild.commit`."""
+        await self._access.guarded(self._swap, any_identity=True)
 
-        async def ask() -> None:
-            old = self._access.current
+    async def abort(self) -> None:
+        """See `Rebuild.abort`. No-op once the new index is in use."""
+        if not self._in_use:
+            await self._access.guarded(lambda: self._drop(self._fresh.existing), any_identity=True)
+
+    async def _swap(self) -> None:
+        if not self._in_use:
+            self._replaced = self._access.current.existing - self._fresh.existing
             if self._fresh.shards == 1:  # a server's one collection must be there to be pointed at
                 await self._writer.make(self._fresh)
             await self._access.layout.use(self._fresh)
             self._access.generation = self._fresh
-            for place in old.existing - self._fresh.existing:
-                await self._access.engine.drop(place)
+            self._in_use = True
+        await self._drop(self._replaced)
 
-        await self._access.guarded(ask, any_identity=True)
-
-    async def abort(self) -> None:
-        """See `Rebuild.abort`."""
-
-        async def ask() -> None:
-            for place in self._fresh.existing:
-                await self._access.engine.drop(place)
-
-        await self._access.guarded(ask, any_identity=True)
+    async def _drop(self, places: set[str]) -> None:
+        for place in sorted(places):
+            await self._access.engine.drop(place)
 
 
 async def _nothing() -> None:

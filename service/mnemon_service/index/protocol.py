@@ -207,6 +207,10 @@ class MemoryIndex(Protocol):
         """The rows that are there, with vectors and tokens, in the order of the keys."""
         ...
 
+    async def entries(self, keys: Sequence[IndexKey]) -> list[IndexEntry]:
+        """What it holds of these memories, in no order; at most `MAXIMUM_BATCH` keys."""
+        ...
+
     def scan(self, project_id: str | None = None) -> AsyncIterator[IndexEntry]:
         """All that the index holds of one project or of all, each row once, in bounded memory.
 

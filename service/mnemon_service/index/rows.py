@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from mnemon_service.index.engine import Record
-from mnemon_service.index.expressions import ABSENT_TIME, SEPARATOR, owner_key
+from mnemon_service.index.expressions import ABSENT_TIME, SEPARATOR, escape_name, owner_key, unescape_name
 from mnemon_service.index.protocol import IndexEntry, IndexKey, IndexRow, Vector
 from mnemon_service.model.errors import InvalidArgument
 from mnemon_service.model.ids import is_id
@@ -115,16 +115,17 @@ def encode_names(names: Sequence[str]) -> str:
         return ""
     text, size = SEPARATOR, 1
     for name in names:
-        size += len(name.encode()) + 1
+        escaped = escape_name(name)
+        size += len(escaped.encode()) + 1
         if size > MAXIMUM_BYTES:
             break
-        text += name.replace(SEPARATOR, " ") + SEPARATOR
+        text += escaped + SEPARATOR
     return text
 
 
 def decode_names(text: str) -> tuple[str, ...]:
     """The names that `encode_names` wrote."""
-    return tuple(text[1:-1].split(SEPARATOR)) if text else ()
+    return tuple(map(unescape_name, text[1:-1].split(SEPARATOR))) if text else ()
 
 
 def encode(row: IndexRow, dimensions: int) -> Record:

@@ -137,11 +137,12 @@ class ServerEngine:
                 client.create_collection(
                     collection,
                     schema=_schema(max(dimensions, 2)),
-                    index_params=self._indexes(),
                     num_partitions=PARTITIONS,
                     consistency_level=self._consistency,
                     timeout=self._timeout,
                 )
+                # An empty collection has nothing to wait for: the client would poll half a second a field.
+                client.create_index(collection, self._indexes(), timeout=self._timeout, sync=False)
             client.load_collection(collection, timeout=self._timeout)
 
         await self._call(ask)
