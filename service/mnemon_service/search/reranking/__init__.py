@@ -1,0 +1,1 @@
+"""Reranking: the second, more careful look at the best hits."""

@@ -1,0 +1,55 @@
+"""What an operator can set about searching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mnemon_service.search.ranking.weights import DEFAULT_WEIGHTS, Weights
+
+MEBIBYTE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """Weights, bounds and waiting times of a search; the defaults serve a laptop."""
+
+    weights: Weights = DEFAULT_WEIGHTS
+    """Of a hybrid search."""
+    candidates: int = 100
+    """What each list of candidates gives at least; twice `top_k` if that is more."""
+    expand_best: int = 30
+    """The best candidates whose neighbours in the conversation are looked at too."""
+
+    views: bool = True
+    """Keep the memories of scopes that are searched again in memory; off, every search asks the index."""
+    view_bytes: int = 128 * MEBIBYTE
+    """All views together; the least recently searched goes first. About 6 kB a memory of 384 dimensions."""
+    view_rows_of_user: int = 20_000
+    """A user with more memories is searched in the index."""
+    view_rows_of_scope: int = 2_000
+    """The same for a scope without a user (an agent's, a run's, the whole project)."""
+
+    tail_changes: int = 10_000
+    """Changes that the index has not applied yet and that a search lays over it; with more it says
+    INDEX_LAGGING."""
+    statistics_sample: int = 2_000
+    """Memories of a scope searched in the index from which the words' frequencies are taken."""
+    statistics_seconds: float = 60.0
+    """After so long the sample is taken anew."""
+
+    past_memories: int = 50_000
+    """Memories that a search of the past reads at most; with more it asks for a narrower scope."""
+
+    rerank_candidates: int = 50
+    """The best hits that a reranker sees; `top_k` if that is more."""
+    rerank_seconds: float = 3.0
+    """How long a search waits for a reranker, if its own deadline does not come first."""
+
+    messages: int = 2_000
+    """The newest messages of a scope that are looked through with `include_messages`."""
+
+    live_debounce_seconds: float = 0.12
+    """Quiet after an unfinished utterance before it is searched: about the pause between two words."""
+    live_longest_wait_seconds: float = 0.5
+    """A speaker who never pauses is answered this often."""
