@@ -30,15 +30,22 @@ class PageTokens:
         place = json.dumps(position, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._sign(query, place) + place).decode().rstrip("=")
 
-    def read(self, query: object, token: str) -> list[Any]:
-        """The position in a token for the same query. Raises `InvalidArgument` (PAGE_TOKEN_INVALID)."""
+    def read(
+        self,
+        query: object,
+        token: str,
+        *,
+        field: str = "page_token",
+        reason: Reason = Reason.PAGE_TOKEN_INVALID,
+    ) -> list[Any]:
+        """The position in a token for the same query. Raises `InvalidArgument` naming the request's field."""
         try:
             raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raise _invalid() from None
+            raise _invalid(field, reason) from None
         signature, place = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
         if not hmac.compare_digest(signature, self._sign(query, place)):
-            raise _invalid()
+            raise _invalid(field, reason)
         position: list[Any] = json.loads(place)
         return position
 
@@ -48,7 +55,5 @@ class PageTokens:
         return hmac.new(self._key, message, hashlib.sha256).digest()[:_DIGEST_BYTES]
 
 
-def _invalid() -> InvalidArgument:
-    return InvalidArgument.of(
-        "page_token", "is damaged or belongs to another query", Reason.PAGE_TOKEN_INVALID
-    )
+def _invalid(field: str, reason: Reason) -> InvalidArgument:
+    return InvalidArgument.of(field, "is damaged or belongs to another query", reason)

@@ -54,6 +54,8 @@ class Record:
         self._database = database
         self._clock = clock
         self.signal = signal
+        self.tokens = tokens
+        """Signs places in streams and lists."""
         self.memories = Memories(database, clock, tokens)
         self.log = Log(database, clock, tokens)
         self.messages = Messages(database)

@@ -1,0 +1,168 @@
+"""Does the work in the queue: claims, holds the lease, tries again, gives up with a readable error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+from tenacity import RetryCallState, Retrying, wait_random_exponential
+
+from mnemon_service.model.errors import Aborted, Internal, MnemonError, ResourceExhausted, Unavailable
+from mnemon_service.model.ids import new_id
+from mnemon_service.record.operation import Claim, Operation
+from mnemon_service.record.operations import Operations
+
+LEASE: Final = timedelta(seconds=30)
+"""After this long without a heartbeat another worker takes over."""
+HEARTBEAT_SECONDS: Final = 5.0
+"""How often a worker says that it is still there, and hears whether it should stop."""
+MAXIMUM_ATTEMPTS: Final = 6
+"""Tries before an operation is given up: with the pauses below, about five minutes of a provider's absence."""
+IDLE_SECONDS: Final = 5.0
+"""How often a worker looks for work whose time has come (backoff, lost leases): nothing announces it."""
+_TRANSIENT: Final = (Unavailable, ResourceExhausted, Aborted, Internal)
+
+_backoff = wait_random_exponential(multiplier=2.0, max=120.0)
+_log = structlog.get_logger("mnemon.operations")
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the work is; the next heartbeat tells."""
+
+    done: int | None = None
+    total: int | None = None
+
+
+class Handler(Protocol):
+    """Does one type of operation."""
+
+    async def run(self, claim: Claim, progress: Progress) -> bytes | None:
+        """Does the work; its result, or None if it has completed the claim together with its last effect.
+
+        It may be run again after a crash: effects must be tied to the claim (`Write.checkpoint`,
+        `Write.complete`) or change nothing the second time. Raises `MnemonError`; what can be waited out
+        (`Unavailable`, `ResourceExhausted`, `Aborted`) is tried again.
+        """
+        ...
+
+
+class OperationWorkers:
+    """Workers of this process."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        handlers: Mapping[str, Handler],
+        *,
+        concurrency: int = 4,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._operations = operations
+        self._handlers = dict(handlers)
+        self._concurrency = concurrency
+        self._heartbeat_seconds = heartbeat_seconds
+        self._name = new_id()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begins to work."""
+        self._tasks = [
+            asyncio.create_task(self._work(), name=f"operations-{number}")
+            for number in range(self._concurrency)
+        ]
+
+    async def stop(self) -> None:
+        """Stops at once; what was begun goes back to the queue and is gone on with by the next worker."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                claim = await self._operations.claim(self._name, types=sorted(self._handlers), lease=LEASE)
+                if claim is None:
+                    await self._operations.wait_for_work(IDLE_SECONDS)
+                    continue
+                await self._do(claim)
+            except MnemonError as error:
+                _log.warning("operation queue unavailable", reason=error.reason)
+                await asyncio.sleep(error.retry_after or 1.0)
+
+    async def _do(self, claim: Claim) -> None:
+        """One attempt, from claim to its end."""
+        operation = claim.operation
+        progress = Progress()
+        work = asyncio.create_task(self._handlers[operation.type].run(claim, progress))
+        heart = asyncio.create_task(self._beat(claim, progress, work))
+        try:
+            result = await work
+            if result is not None:
+                await self._operations.succeed(claim, result)
+        except asyncio.CancelledError:
+            await self._interrupted(claim, heart)
+        except MnemonError as error:
+            await self._failed(claim, error)
+        except Exception as error:
+            _log.error("operation failed", operation=operation.id, exception=type(error).__name__)
+            await self._failed(claim, Internal("the service failed while it worked on this operation"))
+        finally:
+            await _ended(work)
+            await _ended(heart)
+
+    async def _beat(self, claim: Claim, progress: Progress, work: asyncio.Task[bytes | None]) -> None:
+        """Holds the lease; stops the work when its owner cancels it or the lease is lost."""
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds)
+            try:
+                stop = await self._operations.heartbeat(
+                    claim, LEASE, done=progress.done, total=progress.total
+                )
+            except Aborted:
+                work.cancel()
+                return
+            except MnemonError:
+                continue  # the database is away: the lease lasts a few heartbeats more
+            if stop:
+                work.cancel()
+                await self._operations.cancelled(claim)
+                return
+
+    async def _interrupted(self, claim: Claim, heart: asyncio.Task[None]) -> None:
+        """The work was stopped: by its owner (the heartbeat ended it), or because this process ends."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            with contextlib.suppress(MnemonError):
+                await self._operations.retry_later(claim, timedelta(0), "", "")
+            raise asyncio.CancelledError
+        with contextlib.suppress(MnemonError):
+            await heart
+
+    async def _failed(self, claim: Claim, error: MnemonError) -> None:
+        operation = claim.operation
+        with contextlib.suppress(Aborted):  # the claim is lost: whoever has it now decides
+            if isinstance(error, _TRANSIENT) and operation.attempts < MAXIMUM_ATTEMPTS:
+                delay = error.retry_after or _pause(operation)
+                await self._operations.retry_later(
+                    claim, timedelta(seconds=delay), error.reason.value, error.message
+                )
+            else:
+                await self._operations.fail(claim, error.reason.value, error.message)
+
+
+def _pause(operation: Operation) -> float:
+    """Seconds before the next attempt: random, up to 2, 4, 8 … 120."""
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = operation.attempts
+    return float(_backoff(state))
+
+
+async def _ended(task: asyncio.Task[object]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
