@@ -25,6 +25,7 @@ Rows = sa.Select[Any]
 
 ONE: Final[sa.ColumnElement[int]] = sa.literal_column("1")
 """What an EXISTS selects."""
+_ZERO: Final[sa.ColumnElement[int]] = sa.literal_column("0")
 _PAST: Final = versions.alias("past")
 _NEXT: Final = versions.alias("next")
 _PRESENT: Final = memories.alias("present")
@@ -86,8 +87,12 @@ def visibility(table: sa.FromClause, states: tuple[MemoryState, ...], now: str) 
     ]
 
 
-def as_it_was(table: sa.FromClause = _PAST) -> list[Condition]:
-    """Rows of the log that are the last of their memory up to the position in the parameter `position`."""
+def as_it_was(table: sa.FromClause = _PAST, *, by_position: bool = False) -> list[Condition]:
+    """Rows of the log that are the last of their memory up to the position in the parameter `position`.
+
+    Unless the rows are wanted `by_position`, the range of positions is written so that no index can serve
+    it: it holds most of the log, and a planner that takes it has to sort afterwards.
+    """
     successor = (
         sa.select(ONE)
         .where(
@@ -99,14 +104,14 @@ def as_it_was(table: sa.FromClause = _PAST) -> list[Condition]:
         .correlate(table)
     )
     return [
-        table.c.sequence <= sa.bindparam("position"),
+        (table.c.sequence if by_position else table.c.sequence + _ZERO) <= sa.bindparam("position"),
         table.c.erased == sa.false(),
         ~sa.exists(successor),
     ]
 
 
 @cache
-def selecting(shape: Shape) -> Rows:
+def selecting(shape: Shape, *, by_position: bool = False) -> Rows:
     """Memories (`memory_columns`) of a shape, in no order.
 
     Parameters: the project, the scope ids, `now`; for the past also `position`, for a pinned one
@@ -115,7 +120,7 @@ def selecting(shape: Shape) -> Rows:
     table = shape.table
     conditions = [*scope_conditions(table, shape.scope_fields), *visibility(table, shape.states, "now")]
     if shape.source is not Source.PRESENT:
-        conditions += as_it_was()
+        conditions += as_it_was(by_position=by_position)
     if shape.source is Source.PINNED:
         still = sa.select(ONE).where(
             _PRESENT.c.project_id == table.c.project_id,
@@ -136,7 +141,7 @@ def listing(shape: Shape, order: Order, *, resumed: bool) -> Rows:
     """A page of a selection; parameters as `selecting`, and `limit`; if resumed, the place of the last
     row: `after_sequence`, or `after_time` and `after_id`."""
     table = shape.table
-    query = selecting(shape)
+    query = selecting(shape, by_position=order.by is OrderBy.UPDATE_TIME)
     keys: list[sa.ColumnElement[Any]]
     values: list[sa.ColumnElement[Any]]
     if order.by is OrderBy.UPDATE_TIME:

@@ -22,7 +22,7 @@ LEASE: Final = timedelta(seconds=30)
 HEARTBEAT_SECONDS: Final = 5.0
 """How often a worker says that it is still there, and hears whether it should stop."""
 MAXIMUM_ATTEMPTS: Final = 6
-"""Tries before an operation is given up: with the pauses below, about five minutes of a provider's absence."""
+"""Tries before an operation is given up: with the pauses below, some minutes of a provider's absence."""
 IDLE_SECONDS: Final = 5.0
 """How often a worker looks for work whose time has come (backoff, lost leases): nothing announces it."""
 _TRANSIENT: Final = (Unavailable, ResourceExhausted, Aborted, Internal)
