@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 from google.protobuf.descriptor import ServiceDescriptor
 
 from mnemon.v1 import admin_service_pb2, memory_service_pb2, search_service_pb2
+from mnemon_service.admin.servicer import AdminServicer
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
 from mnemon_service.app.indexing import IndexableLog, IndexApplier
 from mnemon_service.app.language_models import ConfiguredLanguageModels
@@ -20,12 +22,15 @@ from mnemon_service.index.milvus import MilvusIndex, lite_index
 from mnemon_service.index.server_engine import server_index
 from mnemon_service.memory.adding import Adder
 from mnemon_service.memory.changing import Changer
+from mnemon_service.memory.delete_rpcs import DeleteWorker
 from mnemon_service.memory.embedding import TextEmbedding
+from mnemon_service.memory.enqueue_rpcs import AddWorker
 from mnemon_service.memory.planning import Planner
 from mnemon_service.memory.ports import NoScreen
 from mnemon_service.memory.servicer import MemoryServicer
 from mnemon_service.model.settings import DefaultSettings
 from mnemon_service.record.record import Record
+from mnemon_service.record.worker import Handler, OperationWorkers
 from mnemon_service.search.servicer import SearchServicer
 from mnemon_service.server.admission import NoLimits
 from mnemon_service.server.authentication import DEFAULT_PROJECT, OpenDoor
@@ -33,6 +38,7 @@ from mnemon_service.server.boundary import Boundary
 from mnemon_service.server.runtime import Runtime, RuntimeOptions
 from mnemon_service.server.telemetry import Telemetry
 from mnemon_service.settings import Settings
+from mnemon_service.wire.operations import ADD_MEMORIES, DELETE_MEMORIES
 
 DATABASE_FILE: Final = "mnemon.db"
 INDEX_DIRECTORY: Final = "index"
@@ -98,8 +104,9 @@ class Application:
         if choice.embedder is not None:
             self._stack.push_async_callback(choice.embedder.close)
         index = await self._open_index(directory.path, choice)
-        applier, follower = self._follow(record, index, choice)
-        services = self._services(record, index, choice, models, applier)
+        log = IndexableLog(record, settings.index_name, choice.embedder.name if choice.embedder else "")
+        applier = self._follow(index, log)
+        services = self._services(record, index, choice, models, applier, log)
         boundary = Boundary(OpenDoor(), NoLimits())
         runtime = Runtime(self._options(), services, boundary)
         address = await runtime.start()
@@ -131,16 +138,11 @@ class Application:
         self._stack.push_async_callback(index.close)
         return index
 
-    def _follow(
-        self, record: Record, index: MilvusIndex, choice: EmbedderChoice
-    ) -> tuple[IndexApplier, Follower]:
-        space = choice.embedder.name if choice.embedder else ""
-        log = IndexableLog(record, self._settings.index_name, space)
-        follower = Follower(index, log)
-        applier = IndexApplier(follower, log)
+    def _follow(self, index: MilvusIndex, log: IndexableLog) -> IndexApplier:
+        applier = IndexApplier(Follower(index, log), log)
         applier.start()
         self._stack.push_async_callback(applier.stop)
-        return applier, follower
+        return applier
 
     def _services(
         self,
@@ -149,20 +151,29 @@ class Application:
         choice: EmbedderChoice,
         models: ConfiguredLanguageModels,
         applier: IndexApplier,
+        log: IndexableLog,
     ) -> list[tuple[ServiceDescriptor, object]]:
         project_settings = DefaultSettings()
         screen = NoScreen()
         embedding = TextEmbedding(record, choice.embedder)
-        search = SearchServicer(record, index, choice.embedder, project_settings)
+        search = SearchServicer(record, index, choice.embedder, log, project_settings)
         planner = Planner(record, embedding, search.recall, models)
         adder = Adder(record, embedding, planner, search.recall, applier, project_settings, screen)
         changer = Changer(record, embedding, applier)
-        memory = MemoryServicer(record, adder, changer, project_settings, screen)
+        self._work(record, {ADD_MEMORIES: AddWorker(adder), DELETE_MEMORIES: DeleteWorker(record, applier)})
         return [
-            (memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"], memory),
+            (
+                memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"],
+                MemoryServicer(record, adder, changer, project_settings, screen),
+            ),
             (search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], search),
-            (admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"], object()),
+            (admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"], AdminServicer(record)),
         ]
+
+    def _work(self, record: Record, handlers: Mapping[str, Handler]) -> None:
+        workers = OperationWorkers(record.operations, handlers)
+        workers.start()
+        self._stack.push_async_callback(workers.stop)
 
     def _options(self) -> RuntimeOptions:
         settings = self._settings

@@ -18,7 +18,7 @@ class AddRpcs:
     def __init__(self, adder: Adder) -> None:
         self._adder = adder
 
-    async def AddMemories(self, request: pb.AddMemoriesRequest, call: Call) -> pb.AddMemoriesResponse:  # noqa: N802
+    async def AddMemories(self, request: pb.AddMemoriesRequest, call: Call) -> pb.AddMemoriesResponse:
         """See the contract."""
         add = from_request(request, call.caller)
 

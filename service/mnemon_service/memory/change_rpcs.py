@@ -25,7 +25,7 @@ class ChangeRpcs:
         self._settings = settings
         self._screen = screen
 
-    async def UpdateMemory(self, request: pb.UpdateMemoryRequest, call: Call) -> pb.UpdateMemoryResponse:  # noqa: N802
+    async def UpdateMemory(self, request: pb.UpdateMemoryRequest, call: Call) -> pb.UpdateMemoryResponse:
         """See the contract."""
         key = request_key(call, request.request_id, request)
         await self._screen_texts([request], call)
@@ -42,7 +42,7 @@ class ChangeRpcs:
             [request.memory.text] if request.memory.text else [],
         )
 
-    async def BatchUpdateMemories(  # noqa: N802
+    async def BatchUpdateMemories(
         self, request: pb.BatchUpdateMemoriesRequest, call: Call
     ) -> pb.BatchUpdateMemoriesResponse:
         """See the contract."""
@@ -73,7 +73,7 @@ class ChangeRpcs:
             [single.memory.text for single in request.requests if single.memory.text],
         )
 
-    async def DeleteMemory(self, request: pb.DeleteMemoryRequest, call: Call) -> pb.DeleteMemoryResponse:  # noqa: N802
+    async def DeleteMemory(self, request: pb.DeleteMemoryRequest, call: Call) -> pb.DeleteMemoryResponse:
         """See the contract."""
 
         async def work(write: Write) -> pb.DeleteMemoryResponse:
@@ -84,7 +84,7 @@ class ChangeRpcs:
         key = request_key(call, request.request_id, request)
         return await self._changer.change(call, key, pb.DeleteMemoryResponse, work)
 
-    async def BatchDeleteMemories(  # noqa: N802
+    async def BatchDeleteMemories(
         self, request: pb.BatchDeleteMemoriesRequest, call: Call
     ) -> pb.BatchDeleteMemoriesResponse:
         """See the contract."""
@@ -98,7 +98,7 @@ class ChangeRpcs:
         key = request_key(call, request.request_id, request)
         return await self._changer.change(call, key, pb.BatchDeleteMemoriesResponse, work)
 
-    async def RestoreMemory(self, request: pb.RestoreMemoryRequest, call: Call) -> pb.RestoreMemoryResponse:  # noqa: N802
+    async def RestoreMemory(self, request: pb.RestoreMemoryRequest, call: Call) -> pb.RestoreMemoryResponse:
         """See the contract."""
 
         async def work(write: Write) -> pb.RestoreMemoryResponse:
@@ -109,7 +109,7 @@ class ChangeRpcs:
         key = request_key(call, request.request_id, request)
         return await self._changer.change(call, key, pb.RestoreMemoryResponse, work)
 
-    async def RevertMemory(self, request: pb.RevertMemoryRequest, call: Call) -> pb.RevertMemoryResponse:  # noqa: N802
+    async def RevertMemory(self, request: pb.RevertMemoryRequest, call: Call) -> pb.RevertMemoryResponse:
         """See the contract."""
 
         async def work(write: Write) -> pb.RevertMemoryResponse:

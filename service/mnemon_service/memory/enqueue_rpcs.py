@@ -30,7 +30,7 @@ class EnqueueRpcs:
     def __init__(self, changer: Changer) -> None:
         self._enqueuing = changer
 
-    async def EnqueueMemories(  # noqa: N802
+    async def EnqueueMemories(
         self, request: pb.EnqueueMemoriesRequest, call: Call
     ) -> pb.EnqueueMemoriesResponse:
         """See the contract. What is wrong with the add is said now, not later."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from mnemon_service.model.memory import Memory, Version
@@ -13,12 +12,18 @@ from mnemon_service.providers.llm import LanguageModel
 from mnemon_service.record.selection import Access, Vector
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
+class Near(Protocol):
     """An active memory and how near its meaning is."""
 
-    memory: Memory
-    cosine: float
+    @property
+    def memory(self) -> Memory:
+        """What is known."""
+        ...
+
+    @property
+    def cosine(self) -> float:
+        """-1..1."""
+        ...
 
 
 class Recall(Protocol):
@@ -26,7 +31,7 @@ class Recall(Protocol):
 
     async def nearest(
         self, access: Access, scope: Scope, vectors: Sequence[Vector], limit: int
-    ) -> list[list[Near]]:
+    ) -> Sequence[Sequence[Near]]:
         """For each vector the nearest active memories of the scope, nearest first, at most `limit`.
 
         Exact, and up to date with every committed write. Raises `Unavailable` if the index is away.

@@ -25,7 +25,7 @@ class ReadRpcs:
     def __init__(self, record: Record) -> None:
         self._record = record
 
-    async def GetMemory(self, request: pb.GetMemoryRequest, call: Call) -> pb.GetMemoryResponse:  # noqa: N802
+    async def GetMemory(self, request: pb.GetMemoryRequest, call: Call) -> pb.GetMemoryResponse:
         """See the contract."""
         with call.stages.stage("hydrate"):
             memory = await self._record.memories.get(
@@ -33,7 +33,7 @@ class ReadRpcs:
             )
         return pb.GetMemoryResponse(memory=to_memory(memory))
 
-    async def BatchGetMemories(  # noqa: N802
+    async def BatchGetMemories(
         self, request: pb.BatchGetMemoriesRequest, call: Call
     ) -> pb.BatchGetMemoriesResponse:
         """See the contract."""
@@ -46,7 +46,7 @@ class ReadRpcs:
             missing_ids=[memory_id for memory_id in ids if memory_id not in found],
         )
 
-    async def ListMemories(self, request: pb.ListMemoriesRequest, call: Call) -> pb.ListMemoriesResponse:  # noqa: N802
+    async def ListMemories(self, request: pb.ListMemoriesRequest, call: Call) -> pb.ListMemoriesResponse:
         """See the contract."""
         selection = Selection(
             scope=read_scope(request.scope, call.caller, project_wide=request.project_wide),
@@ -69,7 +69,7 @@ class ReadRpcs:
             sequence=page.sequence,
         )
 
-    async def ListVersions(self, request: pb.ListVersionsRequest, call: Call) -> pb.ListVersionsResponse:  # noqa: N802
+    async def ListVersions(self, request: pb.ListVersionsRequest, call: Call) -> pb.ListVersionsResponse:
         """See the contract."""
         with call.stages.stage("hydrate"):
             versions, token = await self._record.log.versions_of(

@@ -6,13 +6,16 @@ from mnemon_service.memory.add_rpcs import AddRpcs
 from mnemon_service.memory.adding import Adder
 from mnemon_service.memory.change_rpcs import ChangeRpcs
 from mnemon_service.memory.changing import Changer
+from mnemon_service.memory.delete_rpcs import DeleteRpcs
+from mnemon_service.memory.enqueue_rpcs import EnqueueRpcs
 from mnemon_service.memory.ports import ContentScreen
 from mnemon_service.memory.read_rpcs import ReadRpcs
+from mnemon_service.memory.watch_rpcs import WatchRpcs
 from mnemon_service.model.settings import SettingsSource
 from mnemon_service.record.record import Record
 
 
-class MemoryServicer(AddRpcs, ReadRpcs, ChangeRpcs):
+class MemoryServicer(AddRpcs, EnqueueRpcs, ReadRpcs, ChangeRpcs, DeleteRpcs, WatchRpcs):
     """Implements the contract's MemoryService. RPCs it lacks answer UNIMPLEMENTED."""
 
     def __init__(
@@ -24,5 +27,8 @@ class MemoryServicer(AddRpcs, ReadRpcs, ChangeRpcs):
         screen: ContentScreen,
     ) -> None:
         AddRpcs.__init__(self, adder)
+        EnqueueRpcs.__init__(self, changer)
         ReadRpcs.__init__(self, record)
         ChangeRpcs.__init__(self, changer, settings, screen)
+        DeleteRpcs.__init__(self, record, changer)
+        WatchRpcs.__init__(self, record)

@@ -51,7 +51,7 @@ class WatchRpcs:
         self._watched = record
         self._slow_seconds = slow_seconds
 
-    async def WatchMemories(  # noqa: N802
+    async def WatchMemories(
         self, request: pb.WatchMemoriesRequest, call: Call, send: Send[pb.WatchMemoriesResponse]
     ) -> None:
         """See the contract."""

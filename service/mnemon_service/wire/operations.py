@@ -43,7 +43,7 @@ _RESULTS: Final = {
 
 
 def to_operation(operation: Operation) -> pb.Operation:
-    """The contract's message of an operation. Its result, kept as bytes of the kind's own message, is read."""
+    """The contract's message of an operation. Its result is kept as bytes of a message."""
     message = pb.Operation(
         id=operation.id,
         kind=_KINDS[operation.type],
