@@ -69,6 +69,7 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
 
 class GrpcTransport implements Transport {
   readonly #client: Client;
+  readonly #calls = new Set<Cancellable>();
 
   constructor({ address, tls, channelOptions }: GrpcTransportOptions) {
     const serverName = typeof tls === "object" ? tls.serverName : undefined;
@@ -99,6 +100,7 @@ class GrpcTransport implements Transport {
         metadataOf(call),
         callOptionsOf(call),
         (error, answer) => {
+          this.#calls.delete(grpcCall);
           call.signal?.removeEventListener("abort", cancel);
           if (error !== null) reject(typedError(error));
           else resolve(answer ?? create(method.output));
@@ -108,6 +110,7 @@ class GrpcTransport implements Transport {
         grpcCall.cancel();
       };
       call.signal?.addEventListener("abort", cancel, { once: true });
+      this.#calls.add(grpcCall);
     });
   }
 
@@ -117,20 +120,29 @@ class GrpcTransport implements Transport {
     call: TransportCall,
   ): AsyncIterable<MessageShape<O>> {
     // On the wire all kinds of streaming calls are the same, so one method serves them.
-    const begin = (): ClientDuplexStream<MessageShape<I>, MessageShape<O>> =>
-      this.#client.makeBidiStreamRequest(
+    const begin = (): AsyncIterator<MessageShape<O>> => {
+      const grpcCall = this.#client.makeBidiStreamRequest(
         pathOf(method),
         serializer(method.input),
         deserializer(method.output),
         metadataOf(call),
         callOptionsOf(call),
       );
-    return { [Symbol.asyncIterator]: () => new Answers(begin(), requests, call.signal) };
+      this.#calls.add(grpcCall);
+      return new Answers(grpcCall, requests, call.signal, () => this.#calls.delete(grpcCall));
+    };
+    return { [Symbol.asyncIterator]: begin };
   }
 
   close(): void {
+    // grpc-js would let them go on.
+    for (const call of this.#calls) call.cancel();
     this.#client.close();
   }
+}
+
+interface Cancellable {
+  cancel(): void;
 }
 
 /** The answers of one streaming call; cancels it when it is left or its signal is aborted. */
@@ -141,8 +153,15 @@ class Answers<I, O> implements AsyncIterator<O, undefined> {
   #error: MnemonError | undefined;
   #ended = false;
   #wake: (() => void) | undefined;
+  readonly #onEnd: () => void;
 
-  constructor(call: ClientDuplexStream<I, O>, requests: AsyncIterable<I>, signal: AbortSignal | undefined) {
+  constructor(
+    call: ClientDuplexStream<I, O>,
+    requests: AsyncIterable<I>,
+    signal: AbortSignal | undefined,
+    onEnd: () => void,
+  ) {
+    this.#onEnd = onEnd;
     this.#call = call;
     this.#signal = signal;
     call.on("data", (answer: O) => {
@@ -190,6 +209,7 @@ class Answers<I, O> implements AsyncIterator<O, undefined> {
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
+    this.#onEnd();
     this.#signal?.removeEventListener("abort", this.#cancel);
     this.#wake?.();
   }

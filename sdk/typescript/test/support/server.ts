@@ -12,7 +12,6 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { once } from "node:events";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../src/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../../src/google/rpc/status_pb.js";
 import { fromPlain, toPlain } from "../../src/plain/convert.js";
@@ -120,7 +119,7 @@ export class ScriptedServer implements AsyncDisposable {
   }
 
   async #play(method: DescMethod, call: ServerDuplexStream<unknown, unknown>): Promise<void> {
-    const cancelled = once(call, "cancelled").then(() => undefined);
+    const cancelled = new Promise<void>((resolve) => call.once("cancelled", resolve));
     const requests = plainRequests(method, call);
     try {
       const first = await requests.next();
@@ -145,7 +144,8 @@ async function* plainRequests(
   method: DescMethod,
   call: ServerDuplexStream<unknown, unknown>,
 ): AsyncGenerator<Record<string, unknown>, void, undefined> {
-  for await (const message of call) {
+  // Destroying the call at the end of its requests would take its answers with it.
+  for await (const message of call.iterator({ destroyOnReturn: false })) {
     yield toPlain<Record<string, unknown>>(method.input, message as never);
   }
 }
