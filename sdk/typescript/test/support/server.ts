@@ -12,6 +12,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { once } from "node:events";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../src/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../../src/google/rpc/status_pb.js";
 import { fromPlain, toPlain } from "../../src/plain/convert.js";
@@ -131,7 +132,9 @@ export class ScriptedServer implements AsyncDisposable {
         if (method.methodKind === "unary" || method.methodKind === "client_streaming")
           call.write(create(method.output));
       } else {
-        for await (const answer of script(seen, requests)) call.write(fromPlain(method.output, answer));
+        for await (const answer of script(seen, requests)) {
+          if (!call.write(fromPlain(method.output, answer))) await once(call, "drain");
+        }
       }
       call.end();
     } catch (error) {
