@@ -25,13 +25,16 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Its fields as JSON values: enums as words, times as RFC 3339, durations as seconds.
 
-        Fields that are empty or absent are left out.
+        Absent values, empty texts and empty lists are left out; numbers and booleans stay.
         """
-        return {
-            field.name: _plain(value)
+        plain = {
+            field.name: _plain(getattr(self, field.name))
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
-            if not _is_empty(value := getattr(self, field.name))
         }
+        return {name: value for name, value in plain.items() if value not in _EMPTY}
+
+
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def format_time(time: datetime) -> str:
@@ -39,17 +42,11 @@ def format_time(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
-def _is_empty(value: object) -> bool:
-    if isinstance(value, Word):
-        return value == "UNSPECIFIED"
-    return value is None or value == "" or value == b"" or value == () or value == {}
-
-
 def _plain(value: object) -> Any:
     if isinstance(value, Record):
         return value.to_dict()
-    if isinstance(value, enum.Enum):
-        return value.value
+    if isinstance(value, Word):
+        return "" if value.value == "UNSPECIFIED" else value.value
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, timedelta):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from mnemon._async.admin import AsyncAdmin
 from mnemon._async.memories import AsyncMemories
@@ -14,7 +14,8 @@ from mnemon._connection import DEFAULT_TIMEOUT, Certificate, TlsSettings, connec
 from mnemon._retry import RetryPolicy
 from mnemon._types import EntitySummary
 
-C = TypeVar("C", bound="AsyncClient")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class AsyncClient(AsyncMemories, AsyncSearches):
@@ -85,7 +86,7 @@ class AsyncClient(AsyncMemories, AsyncSearches):
         """Closes the connection; calls that still run are cancelled. The client cannot be used again."""
         await self._transport.close()
 
-    async def __aenter__(self: C) -> C:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

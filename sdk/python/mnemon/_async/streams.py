@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mnemon._async.transport import AsyncDialogue, AsyncDownload, AsyncTransport
 from mnemon._convert.memory import read_memory, read_version
@@ -35,10 +35,12 @@ from mnemon.v1.memory_service_pb2 import (
     WatchMemoriesResponse,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 T = TypeVar("T")
 M = TypeVar("M")
 Q = TypeVar("Q")
-S = TypeVar("S", bound="AsyncStream[object]")
 
 
 class AsyncStream(Generic[T]):
@@ -47,7 +49,7 @@ class AsyncStream(Generic[T]):
     Use it with `async with`, so that leaving it, however, ends the call on the server too.
     """
 
-    async def __aenter__(self: S) -> S:
+    async def __aenter__(self) -> Self:
         await self._start()
         return self
 

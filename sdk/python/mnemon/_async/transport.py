@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mnemon.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
     from mnemon.v1.search_service_pb2_grpc import SearchServiceAsyncStub
 
+STATUS_SECONDS = 0.05
+"""How long after a failed write the call's true status is waited for."""
+
 Q = TypeVar("Q")
 M = TypeVar("M")
 
@@ -141,12 +144,13 @@ class AsyncTransport:
 
 async def _send_all(call: aio.StreamUnaryCall[Q, M], requests: AsyncIterator[Q]) -> M:
     # Given as an iterator, an error in it would end as a bare cancellation; written, it reaches the caller.
-    try:
-        async for request in requests:
+    async for request in requests:
+        try:
             await call.write(request)
+        except (asyncio.InvalidStateError, aio.AioRpcError):
+            break  # the server ended the call early; not the failed write but the answer says why
+    else:
         await call.done_writing()
-    except asyncio.InvalidStateError:
-        pass  # the server ended the call early: its answer says why
     return await call
 
 
@@ -219,15 +223,15 @@ class AsyncDialogue(Generic[Q, M]):
         """Sends one message. Raises the call's error if the server has ended it."""
         try:
             await self._call.write(request)
-        except grpc.RpcError as failure:
-            error = error_from(failure)
-        except asyncio.InvalidStateError:
+        except (asyncio.InvalidStateError, aio.AioRpcError):
             error = await self._ending()
         else:
             return
         raise error
 
     async def _ending(self) -> MnemonError:
+        # A failed write reports INTERNAL whatever happened; the server's own status is a moment behind it.
+        await asyncio.sleep(STATUS_SECONDS)
         try:
             await anext(self._messages, None)
         except grpc.RpcError as failure:

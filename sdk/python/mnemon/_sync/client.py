@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from mnemon._connection import DEFAULT_TIMEOUT, Certificate, TlsSettings, connect
 from mnemon._retry import RetryPolicy
@@ -17,7 +17,8 @@ from mnemon._sync.searches import Searches
 from mnemon._sync.transport import Transport
 from mnemon._types import EntitySummary
 
-C = TypeVar("C", bound="Client")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Client(Memories, Searches):
@@ -88,7 +89,7 @@ class Client(Memories, Searches):
         """Closes the connection; calls that still run are cancelled. The client cannot be used again."""
         self._transport.close()
 
-    def __enter__(self: C) -> C:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -57,8 +57,10 @@ from mnemon._types import (
 from mnemon.filters import Filters
 from mnemon.v1 import memory_service_pb2
 
-IMPORT_BATCH = 500
-"""Rows in one message of an import."""
+IMPORT_ROWS = 500
+"""Rows in one message of an import, at most."""
+IMPORT_BYTES = 1024 * 1024
+"""A message of an import is sent once its rows take so many bytes."""
 PATIENCE = 300.0
 """Seconds that a broken stream is tried to be resumed."""
 
@@ -227,14 +229,16 @@ class Memories:
 
         def requests() -> Iterator[memory_service_pb2.ImportMemoriesRequest]:
             yield memory_service_pb2.ImportMemoriesRequest(options=options)
-            sent = 0
+            sent = size = 0
             batch = memory_service_pb2.ImportRows()
             for row in each(rows):
-                batch.rows.append(write_import_row(row))
-                if len(batch.rows) == IMPORT_BATCH:
+                message = write_import_row(row)
+                batch.rows.append(message)
+                size += message.ByteSize()
+                if len(batch.rows) == IMPORT_ROWS or size >= IMPORT_BYTES:
                     yield memory_service_pb2.ImportMemoriesRequest(rows=batch)
                     sent += len(batch.rows)
-                    batch = memory_service_pb2.ImportRows()
+                    size, batch = 0, memory_service_pb2.ImportRows()
                     if on_progress is not None:
                         on_progress(sent)
             if batch.rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mnemon._convert.memory import read_memory, read_version
 from mnemon._convert.search_service import (
@@ -38,10 +38,12 @@ from mnemon.v1.memory_service_pb2 import (
     WatchMemoriesResponse,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 T = TypeVar("T")
 M = TypeVar("M")
 Q = TypeVar("Q")
-S = TypeVar("S", bound="Stream[object]")
 
 
 class Stream(Generic[T]):
@@ -50,7 +52,7 @@ class Stream(Generic[T]):
     Use it with `with`, so that leaving it, however, ends the call on the server too.
     """
 
-    def __enter__(self: S) -> S:
+    def __enter__(self) -> Self:
         self._start()
         return self
 
