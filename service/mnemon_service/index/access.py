@@ -93,14 +93,22 @@ class EngineAccess:
     async def each(
         arguments: Sequence[tuple[str, Argument]], ask: Callable[[str, Argument], Awaitable[Answer]]
     ) -> list[Answer]:
-        """What several collections answer, asked a few at a time."""
+        """What several collections answer, asked a few at a time; all have ended when it returns."""
         gate = asyncio.Semaphore(PARALLEL)
 
         async def one(place: str, argument: Argument) -> Answer:
             async with gate:
                 return await ask(place, argument)
 
-        return await asyncio.gather(*(one(place, argument) for place, argument in arguments))
+        answers = await asyncio.gather(
+            *(one(place, argument) for place, argument in arguments), return_exceptions=True
+        )
+        found: list[Answer] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            found.append(answer)
+        return found
 
     async def _ask(self, ask: Callable[[], Awaitable[Answer]], any_identity: bool) -> Answer:
         generation = await self._loaded()

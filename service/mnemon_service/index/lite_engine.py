@@ -51,6 +51,7 @@ class LiteEngine:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._stopped = False
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[tuple[Message, list[Any]]]] = {}
         self.broken_off = False
@@ -62,6 +63,10 @@ class LiteEngine:
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
+        self._stopped = False
+        await self._ensure_running()
+
+    async def _ensure_running(self) -> None:
         async with self._starting:
             if self._process is not None:
                 return
@@ -86,9 +91,16 @@ class LiteEngine:
             self._waiting[0] = ready
             self._process = process
             self._reader = asyncio.create_task(self._read(process), name="milvus-lite reader")
-            await self._answered(0, ready, START_TIMEOUT)
+            try:
+                await self._answered(0, ready, START_TIMEOUT)
+            except BaseException:  # another process has the directory, or the caller gave up
+                self._process = None
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                raise
 
     async def stop(self) -> None:
+        self._stopped = True
         process, self._process = self._process, None
         if process is None:
             return
@@ -181,7 +193,8 @@ class LiteEngine:
     async def _call(
         self, call: str, vectors: Sequence[Any] = (), **arguments: object
     ) -> tuple[Any, list[Any]]:
-        await self.start()
+        if not self._stopped:
+            await self._ensure_running()
         process = self._process
         if process is None or process.stdin is None:
             raise EngineError("Milvus Lite is stopped")

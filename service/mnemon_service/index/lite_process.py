@@ -15,9 +15,12 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO, Final
 
 from milvus_lite import __version__ as milvus_lite_version
@@ -33,6 +36,19 @@ from mnemon_service.index.rows import INTEGER_FIELDS, LONGEST_ID, MAXIMUM_BYTES,
 _WORKERS: Final = 4
 _LOCK_PATIENCE: Final = 15.0
 """Seconds to wait for the process of a server that was just killed to let go of the directory."""
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Hides pandas: pyarrow imports it with its first conversion wherever it finds it, which costs 60 MB
+    and most of a second for what nothing here needs."""
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Refuses pandas and leaves everything else to the next finder."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+        return None
 
 
 class _Damaged(Exception):
@@ -75,6 +91,7 @@ class Process:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        _remove_torn(directory)
         self._database = _open_database(directory)
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._locks_guard = threading.Lock()
@@ -177,6 +194,13 @@ def _kind(error: Exception) -> str:
     return "refused" if isinstance(error, SchemaValidationError | FilterError) else "failed"
 
 
+def _remove_torn(directory: Path) -> None:
+    """Remove what looks like a collection but lost its schema: nothing would ever list or drop it."""
+    for place in (directory / "collections").glob("*"):
+        if place.is_dir() and not (place / "schema.json").exists():
+            shutil.rmtree(place)
+
+
 def _open_database(directory: Path) -> MilvusLite:
     deadline = time.monotonic() + _LOCK_PATIENCE
     while True:
@@ -209,6 +233,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when it ends
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)  # its messages may quote what is stored
+    sys.meta_path.insert(0, _WithoutPandas())
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the frames
     process = Process(Path(sys.argv[1]))
