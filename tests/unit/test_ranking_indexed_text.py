@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from mnemon_service.model.indexed_text import MAXIMUM_SENTENCES, embedded_texts, indexed_text, sentences
 
 
-def test_the_speaker_stands_in_front_unless_the_text_begins_with_it() -> None:
+def test_the_speaker_stands_in_front_unless_the_text_names_it() -> None:
     assert indexed_text("I moved.", "Ana") == "Ana: I moved."
     assert indexed_text("Ana moved.", "Ana") == "Ana moved."
-    assert indexed_text("ana: I moved.", "Ana") == "ana: I moved."
+    assert indexed_text("It was ana who moved.", "Ana") == "It was ana who moved."
+    assert indexed_text("I like bananas.", "Ana") == "Ana: I like bananas."
+    assert indexed_text("Dr. (med) left.", "Dr. (med)") == "Dr. (med) left."
     assert indexed_text("I moved.") == "I moved."
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.quality.locomo import Question, by_group, mean, measures, read_conversations
+from bench.quality.locomo import Question, by_group, mean, measures, measures_by_sources, read_conversations
 
 
 def test_a_perfect_ranking_earns_everything() -> None:
@@ -31,6 +31,15 @@ def test_cutoffs_cut_and_repetitions_earn_nothing() -> None:
     assert (measured.recall_at_20, measured.recall_at_30) == (0.0, 1.0)
     assert measures(["a", "a", "b"], frozenset({"a", "b"})).ndcg_at_10 == pytest.approx(1.0)
     assert measures([], frozenset({"a"})).mean_reciprocal_rank == 0.0
+
+
+def test_a_memory_counts_by_its_sources_and_earns_for_new_ones_only() -> None:
+    evidence = frozenset({"a", "b"})
+    measured = measures_by_sources([frozenset({"a", "b", "x"}), frozenset({"b"})], evidence)
+    assert measured.recall_at_5 == 1.0
+    assert measured.ndcg_at_10 == pytest.approx(1 / (1 + 1 / math.log2(3)))
+    crowded = [frozenset({"a"})] * 5 + [frozenset({"b"})]
+    assert measures_by_sources(crowded, evidence).recall_at_5 == 0.5
 
 
 def test_categories_one_to_four_are_pooled_and_the_adversarial_stand_apart() -> None:

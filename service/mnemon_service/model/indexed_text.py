@@ -16,11 +16,12 @@ def indexed_text(text: str, attributed_to: str = "") -> str:
 
     "I moved to Oslo" alone cannot be found by "Where does Ana live?": on the development split of
     LoCoMo the name took recall@10 of the vectors from 29.6 to 51.0 and of BM25 from 55.8 to 59.1. A text
-    that begins with the name stays as it is.
+    that names its speaker itself stays as it is: a second name costs a point.
     """
-    if not attributed_to or text.casefold().startswith(attributed_to.casefold()):
+    name = attributed_to.strip()
+    if not name or re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE):
         return text
-    return f"{attributed_to}: {text}"
+    return f"{name}: {text}"
 
 
 def sentences(text: str) -> list[str]:
@@ -32,7 +33,7 @@ def embedded_texts(text: str, attributed_to: str = "") -> list[str]:
     """What to embed for a memory: the indexed text, then, if it has several sentences, each of them.
 
     The best vector counts in ranking. A long turn's vector is a blur of all it speaks of; a vector for
-    each sentence took recall@10 from 77.8 to 80.1. Callers that want one vector take the first.
+    each sentence took recall@10 from 78.5 to 80.1. Callers that want one vector take the first.
     """
     whole = indexed_text(text, attributed_to)
     parts = sentences(text)

@@ -99,14 +99,30 @@ def read_conversations(path: Path) -> list[Conversation]:
 def measures(ranked: Sequence[str], evidence: frozenset[str]) -> Measures:
     """How well a ranking of turn ids, best first, finds the evidence.
 
-    An id that occurs again later earns nothing the second time.
+    An id that occurs again later counts as absent.
     """
-    found = [turn in evidence for turn in dict.fromkeys(ranked)]
-    at_5, at_10, at_20, at_30 = (sum(found[:cutoff]) / len(evidence) for cutoff in CUTOFFS)
-    gain = sum(hit / math.log2(place + 2) for place, hit in enumerate(found[:10]))
+    return measures_by_sources([frozenset({turn}) for turn in dict.fromkeys(ranked)], evidence)
+
+
+def measures_by_sources(ranked: Sequence[frozenset[str]], evidence: frozenset[str]) -> Measures:
+    """How well a ranking of memories finds the evidence, each memory given by the turns it came from.
+
+    A memory takes a place whatever it holds. It earns if it brings an evidence turn that none before it
+    brought; bringing two at once earns recall for both, but gain for one.
+    """
+    brought: set[str] = set()
+    earned: list[bool] = []
+    shares: list[float] = [0.0]
+    for sources in ranked:
+        new = (sources & evidence) - brought
+        brought |= new
+        earned.append(bool(new))
+        shares.append(len(brought) / len(evidence))
+    at_5, at_10, at_20, at_30 = (shares[min(cutoff, len(ranked))] for cutoff in CUTOFFS)
+    gain = sum(hit / math.log2(place + 2) for place, hit in enumerate(earned[:10]))
     ideal = sum(1 / math.log2(place + 2) for place in range(min(len(evidence), 10)))
-    first = found.index(True) + 1 if True in found else math.inf
-    return Measures(at_5, at_10, at_20, at_30, float(any(found[:10])), 1 / first, gain / ideal)
+    first = earned.index(True) + 1 if True in earned else math.inf
+    return Measures(at_5, at_10, at_20, at_30, float(any(earned[:10])), 1 / first, gain / ideal)
 
 
 def mean(rows: Iterable[Measures]) -> Measures:

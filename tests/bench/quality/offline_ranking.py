@@ -3,8 +3,9 @@
     python -m bench.quality.offline_ranking --data <locomo.json> [--vectors <cache.npz>]   (in tests/)
 
 Turns are stored as the service stores raw turns (`infer=false`): the text with its picture's caption,
-attributed to its speaker, its sessions as sittings, its place in the session as its run position. The
-vectors come from the built-in embedder. Nothing here is tuned by conversation or category.
+attributed to its speaker, its sessions as sittings, its place in the session as its run position. With
+`--facts` each session goes through the deterministic extractor instead, and a fact counts by the turns it
+came from. The vectors come from the built-in embedder. Nothing here is tuned by conversation or category.
 """
 
 from __future__ import annotations
@@ -15,14 +16,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.quality.locomo import Conversation, Measures, Question, by_group, measures, read_conversations
+from bench.quality.locomo import (
+    Conversation,
+    Measures,
+    Question,
+    Turn,
+    by_group,
+    measures_by_sources,
+    read_conversations,
+)
+from mnemon_service.memory.extraction.deterministic import extract
 from mnemon_service.model.indexed_text import embedded_texts, indexed_text
+from mnemon_service.model.memory import Role
+from mnemon_service.model.message import Message
 from mnemon_service.model.text_analysis import term_counts
 from mnemon_service.providers.local_embedding import LocalEmbedder
 from mnemon_service.search.ranking.fusion import fuse
@@ -38,43 +51,107 @@ RRF_CONSTANT = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A memory of the bench: its row without vectors, and what it came from."""
+
+    row: ViewRow
+    text: str
+    sources: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """One conversation ready to be asked."""
 
     conversation: Conversation
+    stored: dict[str, Stored]
     by_sentence: ScopeView
     whole: ScopeView
     vectors: Vectors
 
 
-def texts_of(conversations: Iterable[Conversation]) -> list[str]:
-    """Everything that must be embedded, once each."""
-    texts: dict[str, None] = {}
-    for conversation in conversations:
-        for turn in conversation.turns:
-            texts.update(dict.fromkeys(embedded_texts(turn.text, turn.speaker)))
-        texts.update(dict.fromkeys(question.text for question in conversation.questions))
-    return list(texts)
+NO_VECTORS = np.zeros((0, 0), np.float32)
 
 
-def view_of(conversation: Conversation, vectors: Vectors, *, by_sentence: bool) -> ScopeView:
-    """The conversation's turns, with a vector for each sentence or one for the turn."""
+def stored_turns(conversation: Conversation) -> list[Stored]:
+    """Each turn as a memory of its own."""
+    return [
+        Stored(_row(conversation, turn, turn.id, turn.text), turn.text, frozenset({turn.id}))
+        for turn in conversation.turns
+    ]
+
+
+def stored_facts(conversation: Conversation) -> list[Stored]:
+    """What the deterministic extractor makes of each session."""
+    stored = []
+    for _, session in groupby(conversation.turns, key=lambda turn: turn.session):
+        turns = {turn.id: turn for turn in session}
+        messages = [
+            Message(turn.text, Role.USER, turn.speaker, turn.said_at, turn.id) for turn in turns.values()
+        ]
+        facts = extract(messages, now=messages[-1].observed_time or conversation.end).facts
+        for number, fact in enumerate(facts):
+            row = replace(
+                _row(conversation, turns[fact.message_id], f"{fact.message_id}/{number}", fact.text),
+                attributed_to=fact.attributed_to,
+                event_time=fact.event_time,
+                entities=tuple(entity.name for entity in fact.entities),
+            )
+            evidence = [fact.message_id, *(place.message_id for place in fact.repeats)]
+            if fact.asked:
+                evidence.append(fact.asked.message_id)
+            stored.append(Stored(row, fact.text, frozenset(evidence)))
+    return stored
+
+
+def _row(conversation: Conversation, turn: Turn, memory_id: str, text: str) -> ViewRow:
+    return ViewRow(
+        memory_id=memory_id,
+        vectors=NO_VECTORS,
+        term_counts=term_counts(indexed_text(text, turn.speaker)),
+        attributed_to=turn.speaker,
+        run_id=conversation.id,
+        session=str(turn.session),
+        run_position=turn.position,
+        observed_time=turn.said_at,
+        update_time=turn.said_at,
+    )
+
+
+def view_of(stored: Iterable[Stored], vectors: Vectors, *, by_sentence: bool) -> ScopeView:
+    """The memories with a vector for each sentence, or with one for the whole."""
     rows = []
-    for turn in conversation.turns:
-        texts = embedded_texts(turn.text, turn.speaker)
-        row = ViewRow(
-            memory_id=turn.id,
-            vectors=np.array([vectors[text] for text in (texts if by_sentence else texts[:1])]),
-            term_counts=term_counts(indexed_text(turn.text, turn.speaker)),
-            attributed_to=turn.speaker,
-            run_id=conversation.id,
-            session=str(turn.session),
-            run_position=turn.position,
-            observed_time=turn.said_at,
-            update_time=turn.said_at,
+    for one in stored:
+        texts = embedded_texts(one.text, one.row.attributed_to)
+        held = np.array([vectors[text] for text in (texts if by_sentence else texts[:1])])
+        rows.append(replace(one.row, vectors=held))
+    return ScopeView.build(rows, rows[0].vectors.shape[1])
+
+
+def prepare(
+    conversations: Sequence[Conversation],
+    store: Callable[[Conversation], list[Stored]],
+    cache: Path | None,
+    precision: str,
+) -> list[Asked]:
+    """Every conversation stored, embedded and ready."""
+    held = [store(conversation) for conversation in conversations]
+    texts: dict[str, None] = {}
+    for conversation, stored in zip(conversations, held, strict=True):
+        for one in stored:
+            texts.update(dict.fromkeys(embedded_texts(one.text, one.row.attributed_to)))
+        texts.update(dict.fromkeys(question.text for question in conversation.questions))
+    vectors = vectors_of(list(texts), cache, precision)
+    return [
+        Asked(
+            conversation,
+            {one.row.memory_id: one for one in stored},
+            view_of(stored, vectors, by_sentence=True),
+            view_of(stored, vectors, by_sentence=False),
+            vectors,
         )
-        rows.append(row)
-    return ScopeView.build(rows, len(rows[0].vectors[0]))
+        for conversation, stored in zip(conversations, held, strict=True)
+    ]
 
 
 def ranker(weights: Weights, *, by_sentence: bool = True, limit: int = 100, expand_best: int = 30) -> Ranker:
@@ -113,6 +190,7 @@ def ablation() -> dict[str, Ranker]:
         "recency": full.recency,
         "neighbour": full.neighbour,
         "session": full.session,
+        "entity": full.entity,
     }
     both = replace(full, speaker=0.0, time=0.0, recency=0.0, neighbour=0.0, session=0.0, entity=0.0)
     dense = ranker(full.semantic_only(), by_sentence=False, expand_best=0)
@@ -166,11 +244,22 @@ async def _embed(texts: Sequence[str], precision: str) -> npt.NDArray[np.float32
 
 def ask_all(asked: Sequence[Asked], rank: Ranker) -> list[tuple[Question, Measures]]:
     """The measures of every question under one ranker."""
-    return [
-        (question, measures(rank(one, question), question.evidence))
+    rows = []
+    for one in asked:
+        for question in one.conversation.questions:
+            ranked = [one.stored[memory_id].sources for memory_id in rank(one, question)]
+            rows.append((question, measures_by_sources(ranked, question.evidence)))
+    return rows
+
+
+def characters_of_ten(asked: Sequence[Asked], rank: Ranker) -> float:
+    """Mean characters of the first ten memories of a question: what an agent pays for them."""
+    lengths = [
+        sum(len(one.stored[memory_id].text) for memory_id in rank(one, question)[:10])
         for one in asked
         for question in one.conversation.questions
     ]
+    return sum(lengths) / len(lengths)
 
 
 def line(name: str, measured: Measures, adversarial: Measures | None, milliseconds: float) -> str:
@@ -194,18 +283,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a LoCoMo file")
     parser.add_argument("--vectors", type=Path, help="file to keep vectors in between runs")
     parser.add_argument("--precision", choices=("int8", "fp32"), default="int8")
+    parser.add_argument("--facts", action="store_true", help="through the deterministic extractor")
     arguments = parser.parse_args()
-    conversations = read_conversations(arguments.data)
-    vectors = vectors_of(texts_of(conversations), arguments.vectors, arguments.precision)
-    asked = [
-        Asked(
-            conversation,
-            view_of(conversation, vectors, by_sentence=True),
-            view_of(conversation, vectors, by_sentence=False),
-            vectors,
-        )
-        for conversation in conversations
-    ]
+    store = stored_facts if arguments.facts else stored_turns
+    asked = prepare(read_conversations(arguments.data), store, arguments.vectors, arguments.precision)
+    print(f"{sum(len(one.stored) for one in asked)} memories")
     head = ("R@5", "R@10", "R@20", "R@30", "hit@10", "MRR", "NDCG@10", "5:R@10", "ms")
     print(f"{'categories 1-4':34}" + "".join(f"{name:>8}" for name in head))
     for name, rank in ablation().items():
@@ -219,6 +301,7 @@ def main() -> None:
         print(line(one.conversation.id, groups["1-4"], groups.get("adversarial"), float("nan")))
     for name, measured in by_group(ask_all(asked, ranker(DEFAULT_WEIGHTS))).items():
         print(line(name, measured, None, float("nan")))
+    print(f"{characters_of_ten(asked, ranker(DEFAULT_WEIGHTS)):.0f} characters in the first ten")
 
 
 if __name__ == "__main__":
