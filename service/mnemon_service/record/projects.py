@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,11 +12,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mnemon_service.model.errors import AlreadyExists, NotFound, Reason
-from mnemon_service.record.database import Database
+from mnemon_service.model.errors import Aborted, AlreadyExists, NotFound, Reason
+from mnemon_service.record.database import Database, Work
+from mnemon_service.record.dialects import any_of
 from mnemon_service.record.page_tokens import PageTokens
 from mnemon_service.record.rows import checked_text
-from mnemon_service.record.schema import metadata, projects
+from mnemon_service.record.schema import memories, metadata, projects
 from mnemon_service.record.times import Clock, from_micros, to_micros
 
 
@@ -39,6 +40,11 @@ class Project:
     create_time: datetime
     update_time: datetime
 
+    @property
+    def etag(self) -> str:
+        """Changes with each change of the project; adding memories is none."""
+        return f'"{to_micros(self.update_time):x}"'
+
 
 _COLUMNS: Final = [
     projects.c[name]
@@ -52,6 +58,16 @@ _LIST: Final = (
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 
+_COUNT: Final = (
+    sa.select(memories.c.project_id, sa.func.count())
+    .where(any_of(memories.c.project_id, "ids"))
+    .group_by(memories.c.project_id)
+)
+
+
+def _nothing(_: Connection) -> None:
+    """What happens beside a change if nothing is asked for."""
+
 
 class Projects:
     """Care of the tenants."""
@@ -61,8 +77,10 @@ class Projects:
         self._clock = clock
         self._tokens = tokens
 
-    async def create(self, project_id: str, display_name: str = "") -> Project:
-        """A new project. Raises `AlreadyExists`."""
+    async def create(
+        self, project_id: str, display_name: str = "", *, beside: Work[object] = _nothing
+    ) -> Project:
+        """A new project, with what `beside` does in the same transaction. Raises `AlreadyExists`."""
         values = self._new(project_id, display_name)
 
         def work(connection: Connection) -> Project:
@@ -70,6 +88,7 @@ class Projects:
                 connection.execute(sa.insert(projects), values)
             except sa.exc.IntegrityError as error:
                 raise AlreadyExists("there is a project of this id already") from error
+            beside(connection)
             return _get(connection, project_id)
 
         return await self._database.write(work)
@@ -99,6 +118,19 @@ class Projects:
         """Raises `NotFound` (RESOURCE_NOT_FOUND)."""
         return await self._database.read(lambda connection: _get(connection, project_id))
 
+    def reading(self, project_id: str) -> Work[Project]:
+        """A part of a transaction: reads the project."""
+        return lambda connection: _get(connection, project_id)
+
+    async def memory_counts(self, project_ids: Sequence[str]) -> dict[str, int]:
+        """How many memories, in any state, each of these projects holds."""
+        parameters = {"ids": list(project_ids)}
+
+        def work(connection: Connection) -> dict[str, int]:
+            return dict.fromkeys(project_ids, 0) | dict(connection.execute(_COUNT, parameters).tuples().all())
+
+        return await self._database.read(work)
+
     async def list(self, *, page_size: int = 50, page_token: str = "") -> tuple[builtins.list[Project], str]:
         """A page of all projects by id, and the next page's token."""
         after = self._tokens.read("projects", page_token)[0] if page_token else ""
@@ -112,9 +144,17 @@ class Projects:
         return found[:page_size], self._tokens.issue("projects", [found[page_size - 1].id]) if more else ""
 
     async def update(
-        self, project_id: str, *, display_name: str | None = None, state: ProjectState | None = None
+        self,
+        project_id: str,
+        *,
+        display_name: str | None = None,
+        state: ProjectState | None = None,
+        etag: str = "",
+        beside: Work[object] = _nothing,
     ) -> Project:
-        """Change what is given. Raises `NotFound` (RESOURCE_NOT_FOUND)."""
+        """Change what is given, with what `beside` does in the same transaction. Raises `NotFound`
+        (RESOURCE_NOT_FOUND), `Aborted` (ETAG_MISMATCH, metadata `etag`) if an `etag` is given that is not
+        the present one."""
         values: dict[str, Any] = {"update_time": to_micros(self._clock())}
         if display_name is not None:
             values["display_name"] = checked_text("display_name", display_name)
@@ -122,7 +162,12 @@ class Projects:
             values["state"] = state.value
 
         def work(connection: Connection) -> Project:
+            before = _get(connection, project_id, lock=True)
+            if etag and etag != before.etag:
+                raise Aborted("the project was changed", metadata={"etag": before.etag})
+            values["update_time"] = max(values["update_time"], to_micros(before.update_time) + 1)
             connection.execute(sa.update(projects).where(projects.c.id == project_id).values(values))
+            beside(connection)
             return _get(connection, project_id)
 
         return await self._database.write(work)
@@ -149,8 +194,9 @@ def _chunk(table: sa.Table, project_id: str, limit: int) -> Callable[[Connection
     return lambda connection: connection.execute(statement).rowcount
 
 
-def _get(connection: Connection, project_id: str) -> Project:
-    row = connection.execute(_GET, {"project_id": project_id}).one_or_none()
+def _get(connection: Connection, project_id: str, *, lock: bool = False) -> Project:
+    query = _GET.with_for_update() if lock else _GET
+    row = connection.execute(query, {"project_id": project_id}).one_or_none()
     if row is None:
         raise NotFound("there is no such project", reason=Reason.RESOURCE_NOT_FOUND)
     return _project_of(row)

@@ -14,18 +14,23 @@ from sqlalchemy.engine import Connection
 
 from mnemon_service.model.errors import NotFound, Reason, Unavailable
 from mnemon_service.model.memory import Actor
+from mnemon_service.record.audit import Audit
 from mnemon_service.record.committing import write_pending
 from mnemon_service.record.cursors import IndexCursors
 from mnemon_service.record.database import Database, PostgresqlDatabase, SqliteDatabase, Transaction
+from mnemon_service.record.dialects import Dialect
 from mnemon_service.record.embeddings import Embeddings
 from mnemon_service.record.entities import Entities
+from mnemon_service.record.freshness import Freshness
 from mnemon_service.record.idempotency import find_answer
+from mnemon_service.record.keys import Keys
 from mnemon_service.record.log import Log
 from mnemon_service.record.memories import Memories
 from mnemon_service.record.messages import Messages
 from mnemon_service.record.migrating import migrate
 from mnemon_service.record.operations import Operations
 from mnemon_service.record.page_tokens import KEY_BYTES, PageTokens
+from mnemon_service.record.project_settings import StoredSettings
 from mnemon_service.record.projects import Projects, ProjectState
 from mnemon_service.record.retention import Retention
 from mnemon_service.record.schema import projects
@@ -64,6 +69,10 @@ class Record:
         self.operations = Operations(database, clock, tokens, signal)
         self.index_cursors = IndexCursors(database)
         self.projects = Projects(database, clock, tokens)
+        self.freshness = Freshness(database)
+        self.audit = Audit(database, clock, tokens)
+        self.keys = Keys(database, clock, tokens, self.audit, self.freshness)
+        self.settings = StoredSettings(database, clock, self.audit, self.freshness)
         self.retention = Retention(database, clock, self.write)
 
     @classmethod
@@ -90,7 +99,8 @@ class Record:
             database = SqliteDatabase(Path(location), readers=readers)
         try:
             await migrate(database)
-            tokens = PageTokens(await database.write(_page_token_key))
+            key = await database.write(lambda c: _page_token_key(c, database.dialect))
+            tokens = PageTokens(key)
             if url is not None:
                 await signal.listen(url)
         except BaseException:
@@ -105,6 +115,7 @@ class Record:
 
     async def close(self) -> None:
         """Close every connection; idempotent."""
+        await self.freshness.close()
         await self.signal.close()
         await self._database.close()
 
@@ -195,11 +206,9 @@ class Record:
         return await self._database.read(lambda connection: find_answer(connection, access, request))
 
 
-def _page_token_key(connection: Connection) -> bytes:
-    """The installation's key, made the first time."""
+def _page_token_key(connection: Connection, dialect: Dialect) -> bytes:
+    """The installation's key: that of the first replica that makes one."""
+    made = {"name": _PAGE_TOKEN_KEY, "value": secrets.token_bytes(KEY_BYTES)}
+    connection.execute(dialect.insert(secrets_table).on_conflict_do_nothing(), made)
     query = sa.select(secrets_table.c.value).where(secrets_table.c.name == _PAGE_TOKEN_KEY)
-    key = connection.scalar(query)
-    if key is None:
-        key = secrets.token_bytes(KEY_BYTES)
-        connection.execute(sa.insert(secrets_table), {"name": _PAGE_TOKEN_KEY, "value": key})
-    return bytes(key)
+    return bytes(connection.execute(query).scalar_one())
