@@ -399,11 +399,11 @@ async def test_an_asynchronous_live_search_is_cancelled_on_leave(
 
 def test_sending_into_a_live_search_that_failed_says_why(server: ScriptedServer, client: Client) -> None:
     server.scripts[LIVE] = lambda request, context: fail(context, "INVALID_ARGUMENT", "SCOPE_REQUIRED")
-    with client.live_search(user_id="ana") as live:
-        with pytest.raises(mnemon.InvalidArgumentError):
-            live.receive()
-        with pytest.raises(mnemon.MnemonError):
-            live.send("x")
+    live = client.live_search(user_id="ana")
+    with pytest.raises(mnemon.InvalidArgumentError):
+        live.receive()
+    with pytest.raises(mnemon.MnemonError):
+        live.send("x")
 
 
 async def test_sending_into_an_asynchronous_live_search_that_failed_says_why(

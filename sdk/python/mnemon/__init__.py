@@ -11,7 +11,7 @@
 meant; `mnemon.jsonl` reads and writes files of memories.
 """
 
-from mnemon import _types, filters
+from mnemon import _types, filters, jsonl
 from mnemon._async.client import AsyncClient
 from mnemon._async.paging import AsyncPager
 from mnemon._async.streams import AsyncExport, AsyncLiveSearch, AsyncSearchStream, AsyncWatch
@@ -94,5 +94,6 @@ __all__ = [
     "Watch",
     "__version__",
     "filters",
+    "jsonl",
     *_types.__all__,
 ]
