@@ -294,6 +294,22 @@ def test_a_single_mode_looks_at_nothing_else() -> None:
     assert by_words[1].parts.weighted_sum == 0.0
 
 
+def test_without_vectors_all_other_signs_still_count() -> None:
+    held = [
+        candidate("answer", "yes", run_id="r", run_position=2),
+        candidate("question", "tea in oslo", run_id="r", run_position=1),
+        candidate("far", "yes", cosine=0.9),
+    ]
+    hits = ranked("tea oslo", held, DEFAULT_WEIGHTS.without_vectors())
+    assert ids(hits) == ["question", "answer", "far"]
+    assert {hit.parts.semantic for hit in hits} == {0.0}
+
+
+def test_a_scale_that_maps_everything_to_one_point_is_refused() -> None:
+    with pytest.raises(ValueError, match="unrelated"):
+        SemanticScale(0.5, 0.5)
+
+
 def test_the_places_beside_the_best_hits_are_named_for_fetching() -> None:
     held = [
         candidate("a", "tea in oslo", run_id="r", session="1", run_position=2),
