@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mnemon_service.model.call import Call
 from mnemon_service.search.question import Answer, Hit, Question
-from mnemon_service.search.reranking.applying import Reranking
+from mnemon_service.search.reranking.applying import Reranked, Reranking
+from mnemon_service.search.retrieval import Place
 from mnemon_service.search.searching import Fused, Searcher
 from mnemon_service.search.settings import SearchSettings
 
 
 class Answerer:
-    """Answers a question at once; `streaming` answers it piece by piece from the same parts."""
+    """Answers questions at once, or gives the parts of an answer as they become known."""
 
     def __init__(self, searcher: Searcher, reranking: Reranking, settings: SearchSettings) -> None:
         self._searcher = searcher
@@ -19,19 +22,28 @@ class Answerer:
 
     async def answer(self, question: Question, call: Call) -> Answer:
         """The best `top_k` hits. Errors as `Searcher.fused`."""
-        fused = await self._searcher.fused(question, call.stages)
-        hits = await self.first_hits(fused, call)
+        fused = await self.fused(question, call)
         if not question.rerank:
-            return Answer(tuple(hits[: question.top_k]), fused.summary())
-        with call.stages.stage("rerank"):
-            reranked = await self._reranking.apply(question, hits, call.time_remaining)
+            hits = await self.hits(fused, question.top_k, call)
+            return Answer(tuple(hits), fused.summary())
+        reranked = await self.reranked(fused, (), call)
         summary = fused.summary(reranked.usage, reranked.notices)
         return Answer(reranked.hits[: question.top_k], summary)
 
-    async def first_hits(self, fused: Fused, call: Call) -> list[Hit]:
-        """The hits in their fused order: as many as wanted, or as a reranker is to see."""
+    async def fused(self, question: Question, call: Call, warm: Place | None = None) -> Fused:
+        """The final fused order; see `Searcher.fused`."""
+        return await self._searcher.fused(question, call.stages, warm)
+
+    async def hits(self, fused: Fused, count: int, call: Call) -> list[Hit]:
+        """The best hits in their fused order."""
+        return await self._searcher.hydrated(fused, count, call.stages)
+
+    async def reranked(self, fused: Fused, shown: Sequence[Hit], call: Call) -> Reranked:
+        """All hits that the reranker saw, in its order; `shown` are those that were read already."""
         question = fused.question
-        wanted = question.top_k
-        if question.rerank:
-            wanted = max(wanted, self._settings.rerank_candidates)
-        return await self._searcher.hydrated(fused, wanted, call.stages)
+        wanted = max(question.top_k, self._settings.rerank_candidates)
+        hits = list(shown)
+        if len(hits) < min(wanted, len(fused.order)):
+            hits = await self.hits(fused, wanted, call)
+        with call.stages.stage("rerank"):
+            return await self._reranking.apply(question, hits, call.time_remaining)

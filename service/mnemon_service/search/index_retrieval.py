@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from mnemon_service.index import protocol
@@ -149,19 +150,26 @@ class IndexPlace:
             if _allowed(change, question)
         ]
         view = await asyncio.to_thread(self._places.view, [*rows, *late])
-        mask = view.mask(question.states)
-        # All of them: the index has chosen, and ranking uses the statistics of the scope.
-        found = view.retrieve(prepared.query, prepared.vector, len(view), mask, prepared.weights, 0)
+        warm = CandidatePlace(view, self._statistics, self._sequence)
         counts = {arm: len(hits) for arm, hits in lists.items()} | {TAIL: len(late)}
-        return Found(
-            found.candidates,
-            self._statistics,
-            counts,
-            view.vectors_of,
-            self._sequence,
-            self._notices,
-            memories,
-        )
+        found = await warm.find(prepared)
+        return replace(found, counts=counts, notices=self._notices, memories=memories)
+
+
+class CandidatePlace:
+    """What the index found for one question, asked again."""
+
+    def __init__(self, view: ScopeView, statistics: TermStatistics, sequence: int) -> None:
+        self._view = view
+        self._statistics = statistics
+        self._sequence = sequence
+
+    async def find(self, prepared: Prepared) -> Found:
+        """All of it: the index has chosen, and ranking uses the statistics of the scope."""
+        view = self._view
+        mask = view.mask(prepared.question.states)
+        found = view.retrieve(prepared.query, prepared.vector, len(view), mask, prepared.weights, 0)
+        return Found(found.candidates, self._statistics, {}, view.vectors_of, self._sequence, warm=self)
 
 
 def _allowed(change: Change, question: Question) -> bool:

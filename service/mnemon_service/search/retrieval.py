@@ -43,6 +43,8 @@ class Found:
     notices: tuple[Notice, ...] = ()
     memories: Mapping[str, Memory] = field(default_factory=dict)
     """Candidates that were read whole from the record, as it allows them; empty if none was."""
+    warm: Place | None = None
+    """Answers a question that hardly differs among what was found, without a store; stale after seconds."""
 
 
 class Place(Protocol):
@@ -84,7 +86,9 @@ class ViewPlace:
             ENTITY: found.entity_count,
             NEIGHBOUR: found.neighbour_count,
         }
-        return Found(found.candidates, found.statistics, counts, view.rows.vectors_of, view.position)
+        return Found(
+            found.candidates, found.statistics, counts, view.rows.vectors_of, view.position, warm=self
+        )
 
 
 class ScopePlaces:

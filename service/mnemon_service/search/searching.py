@@ -79,9 +79,12 @@ class Searcher:
         self._embedder = embedder
         self._settings = settings
 
-    async def fused(self, question: Question, stages: Stages) -> Fused:
-        """The order of all candidates. Raises `Unavailable` (EMBEDDER_UNAVAILABLE for a search by meaning
-        without a model, INDEX_UNAVAILABLE, PROVIDER_UNAVAILABLE)."""
+    async def fused(self, question: Question, stages: Stages, warm: Place | None = None) -> Fused:
+        """The order of all candidates, or of those in a warm place.
+
+        Raises `Unavailable` (EMBEDDER_UNAVAILABLE for a search by meaning without a model,
+        INDEX_UNAVAILABLE, PROVIDER_UNAVAILABLE).
+        """
         if self._embedder is None and question.mode is Mode.SEMANTIC:
             raise Unavailable(
                 "a search by meaning needs an embedding model, and none is in use",
@@ -93,7 +96,7 @@ class Searcher:
         try:
             # The place is opened and the query analysed while the embedder works.
             with stages.stage("retrieve"):
-                place = await self._places.open(question)
+                place = warm or await self._places.open(question)
             with stages.stage("analyse"):
                 prepared = self._prepared(question)
             vector, usage = (None, ()) if embedding is None else await embedding
