@@ -47,7 +47,7 @@ _PERFECT: Final = re.compile(
 _GATE: Final = re.compile(
     r"\d|\b(?:just|to(?:day|night|morrow)|yesterday|ago|back|last|next|past|previous|following|coming|"
     r"upcoming|this|later|"
-    r"mon|tues?|wed|thurs?|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|since|now|weekend|"
+    r"mon|tues?|wed|thurs?|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|since|now|weekend|days?|weeks?|months?|years?|"
     r"january|february|march|april|may|june|july|august|september|october|november|december|"
     r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|christmas|halloween|new year's|valentine's|boxing|"
     r"independence|fools|patrick|spring|summer|autumn|fall|winter|in an?|for)\b",

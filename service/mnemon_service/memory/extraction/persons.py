@@ -41,6 +41,8 @@ _ELIDED: Final = re.compile(
     re.IGNORECASE,
 )
 _FINITE: Final = re.compile(r"\b(?:is|was|are|were|has|helps?|makes?|made|feels?|can|will|would|means?)\b")
+_VERB_FIRST: Final = re.compile(r"\b(?:do|am|have|don['’]t|haven['’]t)(?= \Z)")
+"""A verb that stands right before "I": "so do I", "am I"."""
 _STATES: Final = words("""
     excited thrilled pumped stoked proud glad happy sad sorry grateful thankful tired nervous psyched honored
     honoured obsessed worried interested inspired motivated determined relieved blessed delighted
@@ -89,7 +91,10 @@ def resolve(sentence: str, speaker: Speaker) -> str:
         if match.start() < position or protected.covers(match.start()) or _is_no_person(match):
             continue
         words_for, end = _replacement(match, speaker)
-        pieces += (sentence[position : match.start()], words_for)
+        before = sentence[position : match.start()]
+        if match["word"] in ("I", "i"):
+            before = _VERB_FIRST.sub(lambda verb: third_person(verb[0]), before)
+        pieces += (before, words_for)
         position = end
     pieces.append(sentence[position:])
     return _capitalised("".join(pieces), speaker)
