@@ -24,7 +24,8 @@ Search = Callable[[str, str, int, Sequence[str]], Awaitable[list[Found]]]
 
 GROWTH: Final = 4
 """Each further question of a search with a filter to check asks for this many times more rows."""
-SMALLEST: Final = 64
+SMALLEST: Final = 256
+"""Rows asked for first: all of most users' memories."""
 CHUNK: Final = 1_000
 """Ids in one expression."""
 
@@ -78,7 +79,7 @@ class CandidateSearch:
         if compiled.exact or filter_ is None:
             return await search(place, compiled.expression, limit, ("id",))
         most = self._access.capabilities.candidates
-        size = min(max(limit * 2, SMALLEST), most)
+        size = min(max(limit * GROWTH, SMALLEST), most)
         while True:
             found = await search(place, compiled.expression, size, FILTER_FIELDS)
             passed = [hit for hit in found if passes(filter_, hit.fields)]

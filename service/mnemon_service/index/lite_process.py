@@ -29,6 +29,7 @@ from milvus_lite.engine.collection import Collection
 from milvus_lite.exceptions import CollectionNotFoundError, DataDirLockedError, SchemaValidationError
 from milvus_lite.schema.types import CollectionSchema, DataType, FieldSchema, Function, FunctionType
 from milvus_lite.search.filter import FilterError
+from milvus_lite.storage.segment import Segment
 
 from mnemon_service.index.lite_frames import HEADER, Message, join_vectors, pack, split_vectors, unpack
 from mnemon_service.index.rows import INTEGER_FIELDS, LONGEST_ID, MAXIMUM_BYTES, STRING_FIELDS
@@ -84,6 +85,24 @@ def schema(dimensions: int) -> CollectionSchema:
             )
         ],
     )
+
+
+class _Columns(threading.local):
+    """The columns that the search on this thread asks for; None for all."""
+
+    wanted: Sequence[str] | None = None
+
+
+_COLUMNS: Final = _Columns()
+_all_columns_of = Segment.row_to_dict
+
+
+def _wanted_columns_of(segment: Segment, row: int) -> dict[str, Any]:
+    """Milvus Lite copies all 23 columns of each hit, the vector too, and then drops what was not asked
+    for: 40 µs a hit, half of a search for a hundred. This reads only what was asked for."""
+    if _COLUMNS.wanted is None:
+        return dict(_all_columns_of(segment, row))
+    return {name: segment.table.column(name)[row].as_py() for name in _COLUMNS.wanted}
 
 
 class Process:
@@ -171,14 +190,19 @@ class Process:
 
     def _search(self, message: Message, vectors: list[Any]) -> tuple[list[Message], list[Any]]:
         dense = message["call"] == "dense"
-        [hits] = self._open(message).search(
-            [vectors[0].tolist()] if dense else [message["text"]],
-            top_k=message["limit"],
-            metric_type="COSINE" if dense else "BM25",
-            expr=message["expression"],
-            output_fields=message["fields"],
-            anns_field="vector" if dense else "sparse",
-        )
+        collection = self._open(message)
+        _COLUMNS.wanted = message["fields"]
+        try:
+            [hits] = collection.search(
+                [vectors[0].tolist()] if dense else [message["text"]],
+                top_k=message["limit"],
+                metric_type="COSINE" if dense else "BM25",
+                expr=message["expression"],
+                output_fields=message["fields"],
+                anns_field="vector" if dense else "sparse",
+            )
+        finally:
+            _COLUMNS.wanted = None
         sign = 1.0 if dense else -1.0  # Milvus Lite gives BM25 as a negative distance
         found = [
             {"id": hit["id"], "score": sign * float(hit["distance"]), "fields": hit["entity"]} for hit in hits
@@ -233,6 +257,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when it ends
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)  # its messages may quote what is stored
+    Segment.row_to_dict = _wanted_columns_of
     sys.meta_path.insert(0, _WithoutPandas())
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the frames
