@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -98,6 +99,21 @@ def test_any_text_can_be_analyzed_and_gives_known_tokens(text: str) -> None:
     assert len(query.terms) == len(set(query.terms)) <= MAXIMUM_TERMS
     assert set(query.terms) <= set(tokenize(text))
     assert bool(query.terms) == bool(tokenize(text))
+
+
+def test_an_opening_clause_is_an_anchor_too() -> None:
+    anchor = analyzed("Before I moved to Oslo, where did I live?").anchor
+    assert anchor is not None
+    assert anchor.text == "I moved to Oslo"
+
+
+@pytest.mark.parametrize(
+    "piece", ["before May 2023 ", "a couple of ", "Ab ", "A of ", "the day before ", '"', "'s"]
+)
+def test_a_hostile_text_takes_no_more_time_than_its_bounded_length(piece: str) -> None:
+    started = time.perf_counter()
+    analyzed(piece * (1_000_000 // len(piece)))
+    assert time.perf_counter() - started < 1.0
 
 
 def test_a_query_as_long_as_a_document_has_a_bounded_number_of_terms() -> None:

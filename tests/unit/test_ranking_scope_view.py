@@ -64,7 +64,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(changes, vectors)
 def test_after_any_changes_the_view_scores_as_an_exhaustive_search_does(
     steps: list[tuple[list[ViewRow], list[str]]], vector: Vectors

@@ -13,7 +13,7 @@ from mnemon_service.search.ranking.time_expressions import TimeWindow
 from mnemon_service.search.ranking.time_score import as_utc
 
 _CLAUSE: Final = re.compile(
-    r"\b(?P<side>before|after|since|until)\s+(?P<event>(?:(?:I|we|you|he|she|they|my|our|your|his|her|their|the)\b"
+    r"\b(?P<side>(?i:before|after|since|until))\s+(?P<event>(?:(?:I|we|you|he|she|they|my|our|your|his|her|their|the)\b"
     r"|[A-Z]\w+)[^,.;:?!]{2,120})"
 )
 _COVERAGE: Final = 0.75

@@ -14,6 +14,8 @@ from mnemon_service.search.ranking.time_expressions import TimeWindow, time_wind
 
 MAXIMUM_TERMS: Final = 64
 """Distinct terms of a query that are matched; a longer query is a document, and its first words tell."""
+MAXIMUM_CHARACTERS: Final = 4_000
+"""Characters of a query that are taken apart, at about 3 µs each at worst; its vector is of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,27 @@ _ASSISTANT: Final = re.compile(
 
 
 def analyze_query(text: str, reference_time: datetime) -> AnalyzedQuery:
-    """The query taken apart, in tens of microseconds; never fails on any text.
+    """The query taken apart, in about 0.1 ms for a sentence; never fails on any text.
 
     `reference_time` is the "now" of whoever asks; a naive time counts as UTC.
     """
+    read = text[:MAXIMUM_CHARACTERS]
     phrases = tuple(
         tokens
-        for match in _QUOTED.finditer(text)
+        for match in _QUOTED.finditer(read)
         if (tokens := tuple(tokenize(next(group for group in match.groups() if group))))
     )
-    terms = _terms(text)
-    windows = time_windows(text, reference_time)
+    terms = _terms(read)
+    windows = time_windows(read, reference_time)
     return AnalyzedQuery(
         text=text,
         reference_time=reference_time,
         terms=terms,
         phrases=phrases,
-        names=_names(text),
+        names=_names(read),
         windows=windows,
-        anchor=None if windows else _anchor(text, terms),
-        asks_assistant=_ASSISTANT.search(text) is not None,
+        anchor=None if windows else _anchor(read, terms),
+        asks_assistant=_ASSISTANT.search(read) is not None,
     )
 
 

@@ -64,6 +64,7 @@ _COUNT: Final = "(?:\\d{1,3}|" + "|".join(sorted(_NUMBERS, key=len, reverse=True
 _UNIT: Final = "(?:day|week|month|year)s?"
 
 _UNIT_DAYS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
+_LONGEST_STRETCH: Final = 40
 _STRETCH: Final = re.compile(
     rf"\b(?P<stretch>(?:the|last|next)\s+(?:day|week(?:end)?|month|year|{_WEEKDAY})|{_COUNT}\s+{_UNIT})\s+$",
     re.IGNORECASE,
@@ -98,7 +99,7 @@ def _opened(match: re.Match[str], window: Window) -> TimeWindow:
     words = match.group(0)
     side = (match["side"] or "").casefold()
     if side in ("before", "prior to", "after"):
-        stretch = _STRETCH.search(match.string, 0, match.start())
+        stretch = _STRETCH.search(match.string, max(match.start() - _LONGEST_STRETCH, 0), match.start())
         if stretch is not None:
             earlier = side != "after"
             measured = _stretch(stretch["stretch"].casefold(), start if earlier else end, earlier)
