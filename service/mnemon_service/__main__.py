@@ -66,6 +66,8 @@ def version() -> None:
 
 
 async def _serve(settings: Settings) -> int:
+    # gRPC's core would print its own lines about a taken port; ours says what to do.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Imported here: --help and config need none of it, and it takes most of a second.
     from mnemon_service.app.application import Application
     from mnemon_service.app.embedders import SettingsWrong

@@ -19,7 +19,6 @@ from mnemon_service.app.language_models import ConfiguredLanguageModels
 from mnemon_service.data_directory import DataDirectory
 from mnemon_service.index.follower import Follower
 from mnemon_service.index.milvus import MilvusIndex, lite_index
-from mnemon_service.index.server_engine import server_index
 from mnemon_service.memory.adding import Adder
 from mnemon_service.memory.changing import Changer
 from mnemon_service.memory.delete_rpcs import DeleteWorker
@@ -125,6 +124,9 @@ class Application:
         dimension = choice.embedder.dimension if choice.embedder else 0
         uri = self._settings.index_uri.get_secret_value()
         if uri:
+            # Imported here: pymilvus brings pandas, a second and 60 MB that Milvus Lite's parent does not need.
+            from mnemon_service.index.server_engine import server_index
+
             index = server_index(
                 uri,
                 embedder=name,
