@@ -71,9 +71,6 @@ class EngineAccess:
                 answer = await self._ask(ask, any_identity)
         except EngineError as error:
             raise self._translated(error) from error
-        except MnemonError:
-            self._circuit.succeeded()
-            raise
         self._circuit.succeeded()
         return answer
 
@@ -133,7 +130,7 @@ class EngineAccess:
                 await self.engine.start()
                 self.version = self.version or await self.engine.version()
                 generation = await self.layout.load()
-                if self.suspect and self.marker is not None:
+                if (self.suspect or self.engine.broken_off) and self.marker is not None:
                     await self._drop_damaged(generation)
                 self.generation = generation
             return self.generation

@@ -14,7 +14,14 @@ import structlog
 from mnemon_service.index.access import EngineAccess, row_ids
 from mnemon_service.index.candidates import CandidateSearch
 from mnemon_service.index.changes import ChangeWriter
-from mnemon_service.index.engine import Engine, EngineError, Found
+from mnemon_service.index.engine import (
+    CollectionDamaged,
+    CollectionMissing,
+    Engine,
+    EngineError,
+    Found,
+    Record,
+)
 from mnemon_service.index.expressions import ids_expression, quote
 from mnemon_service.index.layout import Generation, Identity, Layout, ShardedLayout
 from mnemon_service.index.lite_engine import LiteEngine
@@ -39,7 +46,7 @@ from mnemon_service.index.rows import (
     encode_tokens,
     row_id,
 )
-from mnemon_service.model.errors import InvalidArgument, MnemonError
+from mnemon_service.model.errors import InvalidArgument, MnemonError, Unavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -126,7 +133,7 @@ class MilvusIndex:
             return
         try:
             await self._access.guarded(lambda: self._writer.apply(encoded, deletions))
-        except MnemonError:
+        except Unavailable:
             # A flush that failed may have taken other rows with it: only the record can tell.
             self._access.suspect = self._access.suspect or self._marker is not None
             raise
@@ -189,7 +196,7 @@ class MilvusIndex:
         expression = "" if project_id is None else f"project_id == {quote(project_id)}"
         for place in await self._access.guarded(self._all_places):
             pages = self._engine.pages(place, expression, ENTRY_FIELDS)
-            while page := await self._access.guarded(lambda pages=pages: anext(pages, None)):  # type: ignore[misc]
+            while page := await self._access.guarded(lambda pages=pages: _next(pages)):  # type: ignore[misc]
                 for record in page:
                     yield decode_entry(record)
 
@@ -276,6 +283,15 @@ class MilvusRebuild:
     async def _drop(self, places: set[str]) -> None:
         for place in sorted(places):
             await self._access.engine.drop(place)
+
+
+async def _next(pages: AsyncIterator[list[Record]]) -> list[Record] | None:
+    """The next page of a scan; None at its end. A collection that vanished meanwhile fails the scan: to
+    go on with the next one would show less than there is."""
+    try:
+        return await anext(pages, None)
+    except (CollectionMissing, CollectionDamaged) as error:
+        raise EngineError("a collection was replaced while it was scanned") from error
 
 
 async def _nothing() -> None:
