@@ -190,7 +190,7 @@ def test_any_context_keeps_its_budget_and_accounts_for_every_memory(
 
 @pytest.mark.parametrize(
     ("text", "tokens"),
-    [("", 0), ("tea", 1), ("Caroline went home.", 5), ("2023", 2), ("東京", 3), ("a\nb", 3)],
+    [("", 0), ("tea", 1), ("Caroline went home.", 5), ("2023", 2), ("東京", 3), ("a\nb", 3), ("0198c0de", 6)],
 )
 def test_tokens_are_counted_rather_too_many(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens

@@ -72,20 +72,23 @@ _BLANKS: Final = re.compile(r"\s+")
 def estimate_tokens(text: str) -> int:
     """About how many tokens a model counts for `text`, rather too many than too few.
 
-    A word of ASCII letters counts one token for each 6 characters begun, digits one for each 3, a
-    character of another script one for each 2 bytes of UTF-8, a mark of punctuation or a line break
-    one. Byte-pair vocabularies cut English more coarsely (about 4.5 characters a token, blanks
-    included), so the estimate runs about a fifth over there, and needs no model's tokeniser.
+    A word of ASCII letters counts one token for each 6 characters begun, digits one for each 3, letters
+    and digits mixed (ids) two for each 3, a character of another script one for each 2 bytes of UTF-8, a
+    mark of punctuation or a line break one. On English conversation (LoCoMo) that is 11 % more than a
+    WordPiece vocabulary of 30,000 gives, and byte-pair vocabularies of 100,000 and more give fewer. It
+    needs no model's tokeniser and is the same for all models.
     """
-    total = 0
-    for piece in _TOKEN_PIECES.findall(text):
-        if not piece.isascii():
-            total += (len(piece.encode()) + 1) // 2
-        elif any(character.isdigit() for character in piece):
-            total += (len(piece) + 2) // 3
-        else:
-            total += (len(piece) + _LONGEST_PIECE - 1) // _LONGEST_PIECE
-    return total
+    return sum(_piece_tokens(piece) for piece in _TOKEN_PIECES.findall(text))
+
+
+def _piece_tokens(piece: str) -> int:
+    if not piece.isascii():
+        return (len(piece.encode()) + 1) // 2
+    if piece.isdigit():
+        return (len(piece) + 2) // 3
+    if any(character.isdigit() for character in piece):
+        return (2 * len(piece) + 2) // 3
+    return (len(piece) + _LONGEST_PIECE - 1) // _LONGEST_PIECE
 
 
 def pack(
