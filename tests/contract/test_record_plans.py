@@ -155,6 +155,10 @@ async def test_a_writer_finds_its_rows_by_index(record: Record) -> None:
             await write.changes_since(SCOPES[1].owner, 1500)
             await write.select(Selection(scope=SCOPES[1]), limit=10)
 
+    expected = {"duplicate_hash = ANY": "ix_memories_duplicates", "owner =": "ix_memories_owner"}
+    expected |= {"duplicate_hash IN": "ix_memories_duplicates", "LIMIT": "ix_memories_user_id_created"}
     for statement, parameters in await statements.of(write_all):
         plan = await statements.plan(statement, parameters)
         assert not SCAN.search(plan), f"{statement}\n{plan}"
+        for words, index in expected.items():
+            assert words not in statement or index in plan, f"{statement}\n{plan}"

@@ -32,6 +32,9 @@ _CACHE_KIBIBYTES: Final = 32 * 1024
 """Page cache of each SQLite connection."""
 _MAPPED_BYTES: Final = 256 * 1024 * 1024
 """How much of the file SQLite reads through mapped memory."""
+_CHECKPOINT_PAGES: Final = 4000
+"""Pages of 4 KiB in the write-ahead log before they are moved into the file: an add changes about 25, and
+each move costs two waits for the disk."""
 _WRITER: Final = "mnemon_writer"
 
 
@@ -221,6 +224,7 @@ def _sqlite_engine(path: Path) -> sa.Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "secure_delete=ON",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
             f"cache_size=-{_CACHE_KIBIBYTES}",
             f"mmap_size={_MAPPED_BYTES}",
             "temp_store=MEMORY",

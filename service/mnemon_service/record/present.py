@@ -31,16 +31,13 @@ Query = tuple[Rows, Values] | None
 _OLDEST_FIRST: Final = Order(descending=False)
 _IN_PROJECT: Final = memories.c.project_id == sa.bindparam("project_id")
 _BY_IDS: Final = sa.select(*memory_columns()).where(_IN_PROJECT, any_of(memories.c.id, "ids"))
-_BY_DUPLICATE_HASH: Final = (
-    sa.select(*memory_columns())
-    .where(
-        _IN_PROJECT,
-        any_of(memories.c.duplicate_hash, "hashes"),
-        memories.c.state == MemoryState.ACTIVE.value,
-        *(memories.c[field] == sa.bindparam(field) for field in SCOPE_FIELDS),
-    )
-    .order_by(memories.c.create_time, memories.c.id)
+_BY_DUPLICATE_HASH: Final = sa.select(*memory_columns()).where(
+    _IN_PROJECT,
+    any_of(memories.c.duplicate_hash, "hashes"),
+    memories.c.state == MemoryState.ACTIVE.value,
+    *(memories.c[field] == sa.bindparam(field) for field in SCOPE_FIELDS),
 )
+"""In no order: asked for one, SQLite walks the whole project in it."""
 _CHANGED: Final = (
     sa.select(*memory_columns())
     .where(
@@ -79,7 +76,7 @@ def by_duplicate_hash(
     rows = connection.execute(
         _BY_DUPLICATE_HASH, ids | {"project_id": access.project_id, "hashes": sorted(hashes)}
     )
-    return _within(access, rows)
+    return sorted(_within(access, rows), key=lambda memory: memory.sequence)
 
 
 def changed(connection: Connection, access: Access, owner: str, sequence: int) -> list[Memory]:

@@ -72,6 +72,7 @@ VERSION_COLUMNS: Final = (
 
 _WIDTH: Final = len(MEMORY_COLUMNS)
 _STATES: Final = {state.value: state for state in MemoryState}
+_ROLES: Final = {role.value: role for role in Role}
 _TYPES: Final = {type_.value: type_ for type_ in MemoryType}
 
 
@@ -123,7 +124,7 @@ def memory_of(row: Row) -> Memory:
         text=text,
         type=_TYPES[type_],
         categories=() if categories == "[]" else tuple(json.loads(categories)),
-        metadata={} if metadata == "{}" else json.loads(metadata, parse_int=_number_of),
+        metadata={} if metadata == "{}" else _parse_metadata(metadata),
         attributed_to=attributed_to,
         event_time=None
         if event_time is None
@@ -135,7 +136,9 @@ def memory_of(row: Row) -> Memory:
         update_time=from_micros(update_time),
         superseded_by=superseded_by,
         sources=() if sources == "[]" else tuple(_source_of(source) for source in json.loads(sources)),
-        entities=() if entities == "[]" else tuple(Entity(**entity) for entity in json.loads(entities)),
+        entities=()
+        if entities == "[]"
+        else tuple(Entity(one["name"], one["type"]) for one in json.loads(entities)),
         run_position=run_position,
         session=session,
         confidence=confidence,
@@ -292,6 +295,7 @@ def _number_of(digits: str) -> int | float:
 
 
 _EXACT_DIGITS: Final = 16
+_parse_metadata: Final = json.JSONDecoder(parse_int=_number_of).decode
 
 
 def _source_values(source: Source) -> Values:
@@ -306,9 +310,9 @@ def _source_values(source: Source) -> Values:
 
 def _source_of(values: Values) -> Source:
     return Source(
-        message_id=values["message_id"],
-        role=Role(values["role"]),
-        quote=values["quote"],
-        name=values["name"],
-        observed_time=optional_time(values["observed_time"]),
+        values["message_id"],
+        _ROLES[values["role"]],
+        values["quote"],
+        values["name"],
+        optional_time(values["observed_time"]),
     )
