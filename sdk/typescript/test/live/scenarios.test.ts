@@ -28,7 +28,7 @@ after(() => {
 async function features(): Promise<Set<string>> {
   const info = await clientOf(undefined).admin.server.info();
   const found = new Set<string>();
-  if (process.env["MNEMON_ROOT_KEY"]) found.add("auth");
+  if (process.env["MNEMON_API_KEY"]) found.add("auth");
   if (info.extractionModel?.available === true && info.extractionModel.provider !== "deterministic")
     found.add("provider");
   if (info.embeddingModel?.available === true) found.add("semantic");
