@@ -19,9 +19,18 @@ def indexed_text(text: str, attributed_to: str = "") -> str:
     that names its speaker itself stays as it is: a second name costs a point.
     """
     name = attributed_to.strip()
-    if not name or re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE):
-        return text
-    return f"{name}: {text}"
+    return text if not name or _names(text.casefold(), name.casefold()) else f"{name}: {text}"
+
+
+def _names(text: str, name: str) -> bool:
+    """True if the name stands in the text, not as a part of a longer word."""
+    start = text.find(name)
+    while start >= 0:
+        end = start + len(name)
+        if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum():
+            return True
+        start = text.find(name, start + 1)
+    return False
 
 
 def sentences(text: str) -> list[str]:
