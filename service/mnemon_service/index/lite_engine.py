@@ -34,6 +34,15 @@ PAGE: Final = 1_000
 """Rows of one page of a scan."""
 MEMTABLE_BYTES: Final = 262_144
 """Rows in memory cost a search 20 µs each, rows in files under one: so they go to files early."""
+ENVIRONMENT: Final = {
+    "MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES": str(MEMTABLE_BYTES),
+    "OMP_NUM_THREADS": "1",
+    # Give back what merging files took: 141 instead of 233 MB after 10,000 rows.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+"""Of the Milvus Lite process."""
 START_TIMEOUT: Final = 30.0
 STOP_TIMEOUT: Final = 20.0
 
@@ -71,11 +80,7 @@ class LiteEngine:
             if self._process is not None:
                 return
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            environment = {
-                **os.environ,
-                "MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES": str(MEMTABLE_BYTES),
-                "OMP_NUM_THREADS": "1",
-            }
+            environment = {**os.environ, **ENVIRONMENT}
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
