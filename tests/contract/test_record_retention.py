@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnemon_service.model.errors import NotFound
+from mnemon_service.model.errors import InvalidArgument, NotFound
 from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Entity, MemoryState, Role, Source, VersionEvent
 from mnemon_service.model.message import Message
+from mnemon_service.model.scope import Scope
+from mnemon_service.record.operation import OperationState
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Selection
 from support.postgres import PostgresServer
@@ -195,3 +197,37 @@ async def test_messages_go_by_age_and_by_number(record: Record, clock: TestClock
     assert await record.retention.drop_old_messages(PROJECT, keep=None, keep_last=2) == 2
     assert await record.retention.drop_old_messages(PROJECT, keep=None) == 0
     assert [one.content for one in await record.messages.last(ALL, ANA, 9)] == ["turn 2", "turn 3"]
+
+
+async def test_a_subject_leaves_nothing_but_its_tombstones(record: Record, location: str) -> None:
+    await secret_everywhere(record)
+    [kept] = await add(record, memory("kept", BO))
+    lease = timedelta(seconds=30)
+    async with record.write(ALL, ACTOR) as write:
+        running = await write.enqueue("Work", SECRET.encode(), scope=ANA)
+    claim = await record.operations.claim("w", types=["Work"], lease=lease)
+    assert claim is not None
+    async with record.write(ALL, ACTOR) as write:
+        waiting = await write.enqueue("Work", SECRET.encode(), scope=ANA)
+        own = await write.enqueue("EraseSubject", b"ana", scope=ANA)
+        others = await write.enqueue("Work", b"theirs", scope=BO)
+    async with record.write(ALL, ACTOR) as write:
+        for one in await write.load_scope(ANA, limit=100):
+            write.erase(one.id)
+        erased = await write.erase_beside(ANA, keep_operation=own.id)
+    assert (erased.messages, erased.operations, erased.answers) == (1, 2, 1)
+    assert await record.messages.last(ALL, ANA, 9) == []
+    shown = {one.id: one for one in (await record.operations.list(ALL))[0]}
+    assert shown[waiting.id].state is OperationState.CANCELLED and shown[waiting.id].payload == b""
+    assert shown[running.id].cancel_requested
+    assert (shown[own.id].payload, shown[others.id].payload) == (b"ana", b"theirs")
+    await record.operations.cancelled(claim)
+    await record.retention.scrub()
+    if not location.startswith("postgresql"):
+        assert not await in_files(SECRET, location, None)
+    async with record.write(ALL, ACTOR) as write:
+        assert await write.load_scope(ANA, limit=9) == []
+        assert await write.allocate_positions(ANA, 1) == 1
+        with pytest.raises(InvalidArgument):
+            await write.erase_beside(Scope())
+    assert (await record.memories.get(ALL, kept.id)).text == "kept"

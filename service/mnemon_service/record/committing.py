@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from mnemon_service.model.errors import Aborted, AlreadyExists, Reason
 from mnemon_service.model.memory import VersionEvent
 from mnemon_service.model.message import Message
+from mnemon_service.model.scope import SCOPE_FIELDS
 from mnemon_service.record import accounts, erasing
 from mnemon_service.record.conversations import conversation_of
 from mnemon_service.record.dialects import Dialect
@@ -127,8 +128,9 @@ def _write_conversations(
             set_={"last_position": statement.excluded.last_position},
         )
         rows = [
-            {"project_id": project_id, "conversation": name, "last_position": last}
-            for name, last in pending.positions.items()
+            {"project_id": project_id, "conversation": conversation_of(scope), "last_position": last}
+            | {field: getattr(scope, field) for field in SCOPE_FIELDS}
+            for scope, last in pending.positions.items()
         ]
         connection.execute(statement, rows)
     if pending.messages:

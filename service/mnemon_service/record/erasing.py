@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Memory
-from mnemon_service.model.scope import SCOPE_FIELDS
+from mnemon_service.model.scope import SCOPE_FIELDS, Scope
 from mnemon_service.model.text_hash import text_hash
 from mnemon_service.record.dialects import any_of
 from mnemon_service.record.idempotency import blank_answers
+from mnemon_service.record.operation import OperationState
 from mnemon_service.record.pending import Pending
 from mnemon_service.record.queries import ONE
 from mnemon_service.record.rows import ERASED_CONTENT
 from mnemon_service.record.schema import (
+    conversations,
     embeddings,
     memories,
     memory_messages,
     messages,
+    operations,
     scope_entities,
     versions,
 )
@@ -65,6 +69,58 @@ _STILL_USED: Final = (
 _DROP_EMBEDDINGS: Final = sa.delete(embeddings).where(
     embeddings.c.project_id == _PROJECT, any_of(embeddings.c.text_hash, "hashes")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedBeside:
+    """How much was erased beside the memories of a scope."""
+
+    messages: int
+    operations: int
+    answers: int
+
+
+def erase_beside(
+    connection: Connection, project_id: str, scope: Scope, keep_operation: str, now: int
+) -> ErasedBeside:
+    """Erase messages, conversations, the content of operations and stored answers of a scope."""
+    spoken: sa.Select[Any] = sa.select(*(messages.c[field] for field in SCOPE_FIELDS)).distinct()
+    conversations_of = connection.execute(_in_scope(spoken, messages, project_id, scope))
+    owners = {scope.owner, *(Scope(**row._mapping).owner for row in conversations_of)}
+    answers = blank_answers(connection, project_id, owners)
+    erased = connection.execute(_in_scope(sa.delete(messages), messages, project_id, scope)).rowcount
+    connection.execute(_in_scope(sa.delete(conversations), conversations, project_id, scope))
+    return ErasedBeside(
+        messages=erased,
+        operations=_blank_operations(connection, project_id, scope, keep_operation, now),
+        answers=answers,
+    )
+
+
+def _blank_operations(
+    connection: Connection, project_id: str, scope: Scope, keep_operation: str, now: int
+) -> int:
+    blank = {"payload": b"", "checkpoint": b"", "result": b"", "error_message": "", "update_time": now}
+    ours = _in_scope(sa.update(operations), operations, project_id, scope)
+    ours = ours.where(operations.c.id != keep_operation)
+    state = operations.c.state
+    stop = {"cancel_requested": True, "update_time": now}
+    end = {"state": OperationState.CANCELLED.value, "end_time": now}
+    steps = (
+        ours.where(state.not_in(_UNFINISHED)).values(blank),
+        ours.where(state == OperationState.PENDING.value).values(blank | stop | end),
+        ours.where(state == OperationState.RUNNING.value).values(stop),
+    )
+    return sum(connection.execute(step).rowcount for step in steps)
+
+
+_UNFINISHED: Final = (OperationState.PENDING.value, OperationState.RUNNING.value)
+_Statement = TypeVar("_Statement", sa.Select[Any], sa.Update, sa.Delete)
+
+
+def _in_scope(statement: _Statement, table: sa.Table, project_id: str, scope: Scope) -> _Statement:
+    named = [table.c[field] == value for field, value in scope.named().items()]
+    return statement.where(table.c.project_id == project_id, *named)
 
 
 def erase(connection: Connection, project_id: str, pending: Pending) -> None:

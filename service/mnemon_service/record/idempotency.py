@@ -21,6 +21,7 @@ _BLANK: Final = (
     sa.update(idempotency)
     .where(
         idempotency.c.project_id == sa.bindparam("project"),
+        idempotency.c.answer.is_not(None),
         idempotency.c.request_id.in_(
             sa.select(answer_owners.c.request_id).where(
                 answer_owners.c.project_id == sa.bindparam("project"),
@@ -73,6 +74,7 @@ def keep_answer(
         connection.execute(sa.insert(answer_owners), rows)
 
 
-def blank_answers(connection: Connection, project_id: str, owners: Iterable[str]) -> None:
-    """Erase the answers that may show memories of these owners; their requests still count as done."""
-    connection.execute(_BLANK, {"project": project_id, "owners": sorted(set(owners))})
+def blank_answers(connection: Connection, project_id: str, owners: Iterable[str]) -> int:
+    """Erase the answers that may show memories of these owners, and say how many; their requests still
+    count as done."""
+    return connection.execute(_BLANK, {"project": project_id, "owners": sorted(set(owners))}).rowcount

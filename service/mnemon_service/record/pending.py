@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mnemon_service.model.memory import Memory, Version
 from mnemon_service.model.message import Message
+from mnemon_service.model.scope import Scope
 from mnemon_service.record.operation import Operation
 from mnemon_service.record.selection import Vector
 
@@ -32,8 +33,8 @@ class Pending:
     embeddings: dict[tuple[str, str], Vector] = field(default_factory=dict)
     """By space and text hash."""
     messages: list[Message] = field(default_factory=list)
-    positions: dict[str, int] = field(default_factory=dict)
-    """The last position taken, by conversation."""
+    positions: dict[Scope, int] = field(default_factory=dict)
+    """The last position taken, by the conversation's scope."""
     operations: list[Operation] = field(default_factory=list)
     claims: list[ClaimUpdate] = field(default_factory=list)
     answer: bytes | None = None

@@ -18,6 +18,7 @@ from mnemon_service.record.queries import (
     allowed_scope,
     filtered,
     listing,
+    scope_conditions,
     scope_parameters,
     shape_of,
 )
@@ -93,6 +94,13 @@ def selected(access: Access, selection: Selection, dialect: Dialect, now: int, l
     shape = shape_of(scope, selection.states)
     query = filtered(listing(shape, _OLDEST_FIRST, resumed=False), shape, selection.filter, dialect)
     return query, scope_parameters(access, scope) | {"now": now, "limit": limit}
+
+
+def in_scope(access: Access, scope: Scope, limit: int) -> Query:
+    """Rows of a scope in any state, by their last change."""
+    query = sa.select(*memory_columns()).where(*scope_conditions(memories, tuple(scope.named())))
+    query = query.order_by(memories.c.sequence).limit(limit)
+    return query, scope_parameters(access, scope)
 
 
 def fetch(connection: Connection, query: Query) -> list[Memory]:

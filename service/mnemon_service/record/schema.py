@@ -193,6 +193,7 @@ conversations: Final = sa.Table(
     metadata,
     sa.Column("project_id", String, nullable=False),
     sa.Column("conversation", String, nullable=False),
+    *(_string(field) for field in SCOPE_FIELDS),
     _number("last_position"),
     sa.PrimaryKeyConstraint("project_id", "conversation"),
 )

@@ -25,8 +25,9 @@ from mnemon_service.model.scope import Scope
 from mnemon_service.model.text_hash import duplicate_hash, text_hash
 from mnemon_service.record import present
 from mnemon_service.record.conversations import conversation_of, last_position
-from mnemon_service.record.database import Transaction
+from mnemon_service.record.database import Result, Transaction, Work
 from mnemon_service.record.dialects import Dialect
+from mnemon_service.record.erasing import ErasedBeside, erase_beside
 from mnemon_service.record.operation import Claim, Operation, OperationState
 from mnemon_service.record.pending import ClaimUpdate, Pending
 from mnemon_service.record.rows import check_memory, checked_text
@@ -84,6 +85,10 @@ class Write:
         """Where the log ends after this write."""
         return self.sequence_before + len(self._pending.versions)
 
+    async def run(self, work: Work[Result]) -> Result:
+        """Do what another room of the record offers as a part of this transaction (`Audit.appending`)."""
+        return await self._transaction.run(work)
+
     # Reading what may be changed
 
     async def current(
@@ -108,6 +113,32 @@ class Write:
         sweepers and erasures, never for an answer."""
         self._learn(await self._transaction.run(lambda c: present.by_ids(c, self.access, memory_ids)))
         return [self._known[memory_id] for memory_id in memory_ids if memory_id in self._known]
+
+    async def load_scope(self, scope: Scope, *, limit: int) -> list[Memory]:
+        """As `load`, memories of a scope in any state, those first that changed first: for erasures."""
+        allowed = scope.narrowed_by(self.access.bound)
+        if allowed is None or allowed.is_empty:
+            return []
+        query = present.in_scope(self.access, allowed, limit)
+        found = await self._transaction.run(lambda c: present.fetch(c, query))
+        self._learn(found)
+        return [memory for memory in found if memory.id not in self._pending.after]
+
+    async def erase_beside(self, scope: Scope, *, keep_operation: str = "") -> ErasedBeside:
+        """Erase what is kept of a scope beside its memories: messages, conversations, stored answers, and
+        the content of operations (waiting ones are cancelled, running ones asked to stop) but
+        `keep_operation`. Erase the memories first, with `load_scope` and `erase`.
+
+        The log's tombstones keep the ids of the scope: watchers and the index find by them what to drop.
+        Raises `InvalidArgument` (SCOPE_REQUIRED) for an empty scope.
+        """
+        allowed = scope.narrowed_by(self.access.bound)
+        if allowed is None or allowed.is_empty:
+            raise InvalidArgument.of("scope", "must name at least one id", Reason.SCOPE_REQUIRED)
+        now = to_micros(self.now)
+        return await self._transaction.run(
+            lambda c: erase_beside(c, self.access.project_id, allowed, keep_operation, now)
+        )
 
     async def select(self, selection: Selection, *, limit: int) -> list[Memory]:
         """Memories to change, oldest first, at most `limit`. What this write changed is not in it."""
@@ -280,10 +311,10 @@ class Write:
         if not self.access.bound.selects(scope):
             raise PermissionDenied("the key is bound to another scope", reason=Reason.SCOPE_FORBIDDEN)
         name, project_id = conversation_of(scope), self.access.project_id
-        last = self._pending.positions.get(name)
+        last = self._pending.positions.get(scope)
         if last is None:
             last = await self._transaction.run(lambda c: last_position(c, project_id, name))
-        self._pending.positions[name] = last + count
+        self._pending.positions[scope] = last + count
         return last + 1
 
     def save_embeddings(self, space: str, vectors: Mapping[str, Vector]) -> None:

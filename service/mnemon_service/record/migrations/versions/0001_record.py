@@ -28,6 +28,10 @@ def upgrade() -> None:
         "conversations",
         sa.Column("project_id", STRING, nullable=False),
         sa.Column("conversation", STRING, nullable=False),
+        sa.Column("user_id", STRING, server_default="", nullable=False),
+        sa.Column("agent_id", STRING, server_default="", nullable=False),
+        sa.Column("app_id", STRING, server_default="", nullable=False),
+        sa.Column("run_id", STRING, server_default="", nullable=False),
         sa.Column("last_position", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("project_id", "conversation", name=op.f("pk_conversations")),
     )
