@@ -139,6 +139,7 @@ export class AdminClient {
 export class ProjectsClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -191,6 +192,7 @@ export class ProjectsClient {
 export class KeysClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -228,6 +230,7 @@ export class KeysClient {
 export class SettingsClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -263,6 +266,7 @@ export class SettingsClient {
 export class EntitiesClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -299,6 +303,7 @@ export class EntitiesClient {
 export class OperationsClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -359,6 +364,7 @@ export class OperationsClient {
 export class WebhooksClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -416,6 +422,7 @@ export class WebhooksClient {
 export class UsageClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -430,6 +437,7 @@ export class UsageClient {
 export class RequestsClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -445,6 +453,7 @@ export class RequestsClient {
 export class AuditClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -465,6 +474,7 @@ export class AuditClient {
 export class ServerClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -484,6 +494,7 @@ export class ServerClient {
 export class IndexClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }
@@ -504,6 +515,7 @@ export class IndexClient {
 export class SubjectsClient {
   readonly #caller: Caller;
 
+  /** Made by the client. */
   constructor(caller: Caller) {
     this.#caller = caller;
   }

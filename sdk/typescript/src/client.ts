@@ -148,7 +148,7 @@ export class BaseClient implements Disposable {
    * Extracts facts from messages, reconciles them with what is known, and stores them. With
    * `infer: false` each text is stored as it is. On an error nothing was stored.
    */
-  add(messages: MessagesInput, options: AddOptions): Promise<AddMemoriesResponse> {
+  async add(messages: MessagesInput, options: AddOptions): Promise<AddMemoriesResponse> {
     const fields = { ...scopedFields(options), messages: messagesOf(messages) };
     return invoke(this.#caller, MemoryService.method.addMemories, fields, options);
   }
@@ -229,7 +229,7 @@ export class BaseClient implements Disposable {
   }
 
   /** Reads up to 1,000 memories in one go; `missingIds` lists those not found. */
-  getMany(ids: readonly string[], options: GetOptions = {}): Promise<BatchGetMemoriesResponse> {
+  async getMany(ids: readonly string[], options: GetOptions = {}): Promise<BatchGetMemoriesResponse> {
     const fields = { ...withoutCallOptions(options), ids };
     return invoke(this.#caller, MemoryService.method.batchGetMemories, fields, options);
   }
@@ -241,7 +241,7 @@ export class BaseClient implements Disposable {
   }
 
   /** All memories that a scope and filter select, in an array. Prefer `list` where there may be many. */
-  getAll(options: ListOptions): Promise<Memory[]> {
+  async getAll(options: ListOptions): Promise<Memory[]> {
     return this.list(options).toArray();
   }
 
@@ -255,12 +255,12 @@ export class BaseClient implements Disposable {
   }
 
   /** The whole history of one memory, oldest version first, in an array. */
-  history(memoryId: string, options: CallOptions = {}): Promise<Version[]> {
+  async history(memoryId: string, options: CallOptions = {}): Promise<Version[]> {
     return this.listVersions(memoryId, options).toArray();
   }
 
   /** Users, agents, apps and runs with memories, in an array. See `admin.entities.list` for pages and kinds. */
-  users(options: CallOptions = {}): Promise<EntitySummary[]> {
+  async users(options: CallOptions = {}): Promise<EntitySummary[]> {
     return this.admin.entities.list(options).toArray();
   }
 
@@ -307,7 +307,7 @@ export class BaseClient implements Disposable {
    * Deletes all memories that a scope and filter select. Past 10,000 the answer holds an `operation`
    * that goes on in the background. With `dryRun` it only counts.
    */
-  deleteAll(options: DeleteAllOptions): Promise<DeleteMemoriesResponse> {
+  async deleteAll(options: DeleteAllOptions): Promise<DeleteMemoriesResponse> {
     return invoke(this.#caller, MemoryService.method.deleteMemories, scopedFields(options), options);
   }
 
@@ -358,8 +358,8 @@ export class BaseClient implements Disposable {
   /**
    * Follows the project's log: each change once, in order, from `resumeToken`, from `afterSequence`,
    * or from now. A broken connection is taken up where it stopped, without an end; `signal`, `cancel()`
-   * and leaving the loop stop it. To miss nothing, begin at a sequence that an earlier answer named:
-   * without one, "now" is when the server gets the call.
+   * and leaving the loop stop it. "Now" is when the server gets the call, which the loop makes: to have
+   * it stand before something else happens, `await watch.opened()`, or begin at a known sequence.
    */
   watch(options: WatchOptions): ResumableStream<Version, WatchMemoriesResponse> {
     const { resume = true, ...fields } = scopedFields(options);
@@ -386,7 +386,7 @@ export class BaseClient implements Disposable {
   /** The best memories for a query. With `includeMessages`, a hit has a `message` instead of a `memory`. */
   search(query: string, options: SearchOptions & { readonly includeMessages: true }): Promise<SearchResponse>;
   search(query: string, options: SearchOptions): Promise<MemorySearchResponse>;
-  search(query: string, options: SearchOptions): Promise<SearchResponse> {
+  async search(query: string, options: SearchOptions): Promise<SearchResponse> {
     const fields = { ...scopedFields(options), query };
     return invoke(this.#caller, SearchService.method.search, fields, options);
   }

@@ -31,6 +31,8 @@ export function scopedFields(options: CallOptions): Fields {
   const { ids, filter } = withoutScopeIds(filters as FilterInput | undefined);
   const scope: Fields = ids;
   for (const id of SCOPE_IDS) {
+    // mem0's users write them so; taken silently, the call would have no scope.
+    if (snakeCase(id) in fields) throw invalidField(snakeCase(id), `is written ${id} here`);
     if (fields[id] !== undefined && fields[id] !== null) scope[id] = fields[id];
     delete fields[id];
   }

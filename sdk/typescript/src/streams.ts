@@ -116,6 +116,7 @@ export interface ResumableOptions<P, Item> {
 export class ResumableStream<Item, P extends Piece> implements AsyncIterable<Item>, AsyncDisposable {
   readonly #stream: Stream<P>;
   readonly #options: ResumableOptions<P, Item>;
+  #first: Promise<IteratorResult<P, undefined>> | undefined;
   #resumeToken: string | undefined;
   #sequence: number | undefined;
 
@@ -138,9 +139,19 @@ export class ResumableStream<Item, P extends Piece> implements AsyncIterable<Ite
     return this.#sequence;
   }
 
+  /**
+   * Begins the call and waits for its first piece, which a watch sends at once: from then on no change
+   * is missed. Nothing is lost to the loop that follows. Without it, the call begins with the loop.
+   */
+  async opened(): Promise<this> {
+    this.#first ??= this.#stream.next();
+    await this.#first;
+    return this;
+  }
+
   /** The pieces as the server sends them, heartbeats included. */
   async *pieces(): AsyncGenerator<P, void, undefined> {
-    for await (const piece of this.#stream) {
+    for await (const piece of this.#all()) {
       this.#advance(piece);
       yield piece;
     }
@@ -148,7 +159,7 @@ export class ResumableStream<Item, P extends Piece> implements AsyncIterable<Ite
 
   /** Item after item. Leaving the loop cancels the call. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
-    for await (const piece of this.#stream) {
+    for await (const piece of this.#all()) {
       const items = this.#options.items(piece);
       const last = items.at(-1);
       yield* items.slice(0, -1);
@@ -165,6 +176,18 @@ export class ResumableStream<Item, P extends Piece> implements AsyncIterable<Ite
   /** Ends the call. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stream[Symbol.asyncDispose]();
+  }
+
+  /** The piece that `opened` has taken, then the others. */
+  async *#all(): AsyncGenerator<P, void, undefined> {
+    try {
+      const first = await this.#first;
+      this.#first = undefined;
+      if (first?.done === false) yield first.value;
+      yield* this.#stream;
+    } finally {
+      this.#stream.cancel();
+    }
   }
 
   #advance(piece: P): void {

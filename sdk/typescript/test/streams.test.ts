@@ -160,6 +160,23 @@ test("a watch that never begins gives up after its tries", async () => {
   assert.equal(server.calls.length, 2);
 });
 
+test("a watch that was opened stands, and its first piece is still read", async () => {
+  await using server = await ScriptedServer.start({ WatchMemories: andWait(piece(1), piece(2)) });
+  using client = new MnemonClient({ address: server.address });
+  const watch = await client.watch({ userId: "ana" }).opened();
+  assert.equal(server.calls.length, 1);
+  const seen: number[] = [];
+  for await (const change of watch) {
+    seen.push(change.sequence);
+    if (change.sequence === 2) break;
+  }
+  assert.deepEqual(seen, [1, 2]);
+  await server.calls[0]?.cancelled;
+  const left = await client.watch({ userId: "ana" }).opened();
+  for await (const _ of left) break;
+  await server.calls[1]?.cancelled;
+});
+
 test("an export goes on after a break, and ends when the server ends it", async () => {
   const memories = (token: string, ...ids: string[]): object => ({
     memories: ids.map((id) => ({ id })),

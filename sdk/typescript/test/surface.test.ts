@@ -124,6 +124,13 @@ test("every RPC of the contract has a method that calls it and nothing else", as
   }
 });
 
+test("scope ids in another case are refused instead of ignored", async () => {
+  await using server = await ScriptedServer.start();
+  using client = new MnemonClient({ address: server.address });
+  await assert.rejects(client.search("x", { user_id: "ana" } as never), /user_id: is written userId here/);
+  assert.equal(server.calls.length, 0);
+});
+
 test("a list goes through all its pages, and no further than it is read", async () => {
   const pages = [["a", "b"], ["c", "d"], ["e"]];
   await using server = await ScriptedServer.start({
