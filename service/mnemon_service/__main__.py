@@ -38,10 +38,13 @@ ConfigOption = Annotated[
 def serve(
     address: Annotated[str | None, typer.Option(help="Host and port; port 0 takes a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data lies.")] = None,
+    auth: Annotated[
+        str | None, typer.Option(help="on, or off: everybody is root; loopback addresses only.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve until interrupted; then let running calls end and exit 0."""
-    settings = _settings(config, address=address, data_dir=data_dir)
+    settings = _settings(config, address=address, data_dir=data_dir, auth=auth)
     from mnemon_service.server.logs import configure_logs
 
     configure_logs(settings.log_level, settings.log_format)
@@ -101,6 +104,7 @@ def _print_summary(summary: Any) -> None:  # noqa: ANN401 (app is imported late)
     lines = [
         f"Mnemon {__version__} serves on {summary.address}",
         f"  data        {summary.data_directory} ({summary.database})",
+        f"  key         {summary.key}",
         f"  embedding   {summary.embedding}",
         f"  extraction  {summary.extraction}",
         f"  index       {summary.index}",

@@ -25,6 +25,24 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MNEMON_", extra="forbid", frozen=True)
 
     address: str = Field("127.0.0.1:7171", description="Host and port to serve on; port 0 takes a free one.")
+    auth: Literal["on", "off"] = Field(
+        "on", description="off lets everybody in as root of the default project; loopback addresses only."
+    )
+    allow_plaintext: bool = Field(
+        False, description="Serve without TLS beyond loopback, where a mesh or proxy encrypts."
+    )
+    tls_certificate_file: Path | None = Field(
+        None, description="PEM chain of the server; read again when it changes, without a restart."
+    )
+    tls_key_file: Path | None = Field(None, description="PEM private key of the certificate.")
+    tls_client_ca_file: Path | None = Field(
+        None, description="PEM of the authorities whose client certificates are required (mTLS)."
+    )
+    tls_callers: dict[str, str] = Field(
+        {},
+        description="Callers by the name in their certificate, without a key: JSON, as "
+        '{"spiffe://cluster.local/ns/shop/sa/agent": "writer@default"}; or root.',
+    )
     data_dir: Path = Field(
         Path(".mnemon"),
         description="Directory of the database, the index, the model cache and the first keys.",

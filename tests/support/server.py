@@ -16,6 +16,8 @@ from typing import Self
 
 import grpc
 
+from support.key_sender import KeySender, bearer
+
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 60
 SHARED_MODELS = REPOSITORY / ".cache" / "models"
@@ -86,9 +88,31 @@ class MnemonServer:
         process = psutil.Process(self._running().pid)
         return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
 
-    def channel(self) -> grpc.Channel:
-        """A plain channel to it."""
-        return grpc.insecure_channel(self.address)
+    @property
+    def key(self) -> str:
+        """The ADMIN key of the default project that the first start made."""
+        return self._key("default")
+
+    @property
+    def root_key(self) -> str:
+        """The ROOT key that the first start made."""
+        return self._key("root")
+
+    def _key(self, name: str) -> str:
+        return (self.data_dir / "keys" / f"{name}.key").read_text().strip()
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Metadata of calls with the default project's key."""
+        return bearer(self.key)
+
+    def channel(self, key: str | None = None) -> grpc.Channel:
+        """A plaintext channel to it whose calls carry a key: the default project's unless another is
+        given; "" carries none."""
+        plain = grpc.insecure_channel(self.address)
+        if key == "":
+            return plain
+        return grpc.intercept_channel(plain, KeySender(self.key if key is None else key))
 
     def __enter__(self) -> Self:
         return self.start()

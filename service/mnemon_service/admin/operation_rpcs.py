@@ -11,7 +11,7 @@ from mnemon_service.record.operation import OperationState
 from mnemon_service.record.operations import Operations
 from mnemon_service.record.selection import DEFAULT_PAGE_SIZE
 from mnemon_service.wire.operations import TYPES, to_operation
-from mnemon_service.wire.scopes import access_of
+from mnemon_service.wire.scopes import operations_access
 from mnemon_service.wire.times import from_duration
 
 WAIT_SECONDS: Final = 30.0
@@ -31,7 +31,7 @@ class OperationRpcs:
     ) -> pb.ListOperationsResponse:
         """See the contract."""
         found, token = await self._operations.list(
-            access_of(call.caller),
+            operations_access(call.caller),
             states=[_STATES[state] for state in request.states if state],
             types=[TYPES[kind] for kind in request.kinds if kind],
             page_size=request.page_size or DEFAULT_PAGE_SIZE,
@@ -43,14 +43,14 @@ class OperationRpcs:
 
     async def GetOperation(self, request: pb.GetOperationRequest, call: Call) -> pb.GetOperationResponse:
         """See the contract."""
-        found = await self._operations.get(access_of(call.caller), request.id.lower())
+        found = await self._operations.get(operations_access(call.caller), request.id.lower())
         return pb.GetOperationResponse(operation=to_operation(found))
 
     async def CancelOperation(
         self, request: pb.CancelOperationRequest, call: Call
     ) -> pb.CancelOperationResponse:
         """See the contract."""
-        found = await self._operations.request_cancel(access_of(call.caller), request.id.lower())
+        found = await self._operations.request_cancel(operations_access(call.caller), request.id.lower())
         return pb.CancelOperationResponse(operation=to_operation(found))
 
     async def WaitOperation(self, request: pb.WaitOperationRequest, call: Call) -> pb.WaitOperationResponse:
@@ -60,7 +60,7 @@ class OperationRpcs:
             timeout = from_duration(request.timeout, "timeout").total_seconds()
         if call.time_remaining is not None:
             timeout = max(0.0, min(timeout, call.time_remaining - SPARE_SECONDS))
-        found = await self._operations.wait(access_of(call.caller), request.id.lower(), timeout)
+        found = await self._operations.wait(operations_access(call.caller), request.id.lower(), timeout)
         return pb.WaitOperationResponse(operation=to_operation(found))
 
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from mnemon_service.admin.audit_rpcs import AuditRpcs
+from mnemon_service.admin.key_rpcs import KeyRpcs
 from mnemon_service.admin.operation_rpcs import OperationRpcs
+from mnemon_service.admin.ports import InstructionWriter, LanguageModels, Rerankers
+from mnemon_service.admin.project_rpcs import ProjectRpcs
+from mnemon_service.admin.settings_rpcs import SettingsRpcs
 from mnemon_service.record.record import Record
 
 
-class AdminServicer(OperationRpcs):
+class AdminServicer(OperationRpcs, KeyRpcs, ProjectRpcs, SettingsRpcs, AuditRpcs):
     """Implements the contract's AdminService. RPCs it lacks answer UNIMPLEMENTED."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(
+        self,
+        record: Record,
+        models: LanguageModels,
+        rerankers: Rerankers,
+        write_instructions: InstructionWriter,
+    ) -> None:
         OperationRpcs.__init__(self, record.operations)
+        KeyRpcs.__init__(self, record.keys)
+        ProjectRpcs.__init__(self, record)
+        SettingsRpcs.__init__(self, record.settings, models, rerankers, write_instructions)
+        AuditRpcs.__init__(self, record.audit)

@@ -13,8 +13,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from mnemon.v1 import admin_service_pb2, memory_service_pb2, search_service_pb2
 from mnemon_service.admin.servicer import AdminServicer
+from mnemon_service.app.door import certificate_callers, check_door
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
+from mnemon_service.app.first_keys import default_key_file, ensure_first_keys
 from mnemon_service.app.indexing import IndexableLog, IndexApplier
+from mnemon_service.app.instructions import write_instructions
 from mnemon_service.app.language_models import ConfiguredLanguageModels
 from mnemon_service.data_directory import DataDirectory
 from mnemon_service.index.follower import Follower
@@ -27,13 +30,15 @@ from mnemon_service.memory.enqueue_rpcs import AddWorker
 from mnemon_service.memory.planning import Planner
 from mnemon_service.memory.ports import NoScreen
 from mnemon_service.memory.servicer import MemoryServicer
-from mnemon_service.model.settings import DefaultSettings
+from mnemon_service.record.projects import SERVER_PROJECT
 from mnemon_service.record.record import Record
 from mnemon_service.record.worker import Handler, OperationWorkers
+from mnemon_service.search.reranking.applying import NoRerankers
 from mnemon_service.search.servicer import SearchServicer
 from mnemon_service.server.admission import NoLimits
-from mnemon_service.server.authentication import DEFAULT_PROJECT, OpenDoor
+from mnemon_service.server.authentication import DEFAULT_PROJECT, Authenticator, OpenDoor
 from mnemon_service.server.boundary import Boundary
+from mnemon_service.server.key_authenticator import KeyAuthenticator
 from mnemon_service.server.runtime import Runtime, RuntimeOptions
 from mnemon_service.server.telemetry import Telemetry
 from mnemon_service.settings import Settings
@@ -55,12 +60,25 @@ class Summary:
     embedding: str
     extraction: str
     warnings: tuple[str, ...]
+    key_file: Path | None
+    """Where a key of the default project is; None if this data directory has none, or none is needed."""
+    authenticated: bool
+    encrypted: bool
+
+    @property
+    def key(self) -> str:
+        """Which key to use."""
+        if not self.authenticated:
+            return "none is needed"
+        return str(self.key_file or "none in this directory: use MNEMON_API_KEY")
 
     @property
     def example(self) -> str:
         """Arguments for grpcurl that add a memory."""
+        transport = "" if self.encrypted else "-plaintext "
+        header = f'-H "authorization: Bearer $(cat {self.key_file})" ' if self.key_file else ""
         body = '{"scope": {"user_id": "ana"}, "messages": [{"content": "I moved to Lisbon last month."}]}'
-        return f"-plaintext -d '{body}' {self.address} mnemon.v1.MemoryService/AddMemories"
+        return f"{transport}{header}-d '{body}' {self.address} mnemon.v1.MemoryService/AddMemories"
 
 
 class Application:
@@ -88,6 +106,7 @@ class Application:
 
     async def _start(self) -> Summary:
         settings = self._settings
+        check_door(settings)
         directory = DataDirectory(settings.data_dir)
         directory.acquire()
         self._stack.callback(directory.release)
@@ -106,7 +125,7 @@ class Application:
         log = IndexableLog(record, settings.index_name, choice.embedder.name if choice.embedder else "")
         applier = self._follow(index, log)
         services = self._services(record, index, choice, models, applier, log)
-        boundary = Boundary(OpenDoor(), NoLimits())
+        boundary = Boundary(self._authenticator(record), NoLimits())
         runtime = Runtime(self._options(), services, boundary)
         address = await runtime.start()
         self._runtime = runtime
@@ -117,7 +136,16 @@ class Application:
         record = await Record.open(url or directory / DATABASE_FILE)
         self._stack.push_async_callback(record.close)
         await record.projects.ensure(DEFAULT_PROJECT, "Default project")
+        await record.projects.ensure(SERVER_PROJECT, "Operations of the server")
+        await ensure_first_keys(record, directory, DEFAULT_PROJECT)
         return record
+
+    def _authenticator(self, record: Record) -> Authenticator:
+        if self._settings.auth == "off":
+            return OpenDoor()
+        authenticator = KeyAuthenticator(record, certificates=certificate_callers(self._settings))
+        self._stack.push_async_callback(authenticator.close)
+        return authenticator
 
     async def _open_index(self, directory: Path, choice: EmbedderChoice) -> MilvusIndex:
         name = choice.embedder.name if choice.embedder else ""
@@ -155,10 +183,11 @@ class Application:
         applier: IndexApplier,
         log: IndexableLog,
     ) -> list[tuple[ServiceDescriptor, object]]:
-        project_settings = DefaultSettings()
+        project_settings = record.settings
+        rerankers = NoRerankers()
         screen = NoScreen()
         embedding = TextEmbedding(record, choice.embedder)
-        search = SearchServicer(record, index, choice.embedder, log, project_settings)
+        search = SearchServicer(record, index, choice.embedder, log, project_settings, rerankers=rerankers)
         planner = Planner(record, embedding, search.recall, models)
         adder = Adder(record, embedding, planner, search.recall, applier, project_settings, screen)
         changer = Changer(record, embedding, applier)
@@ -169,7 +198,10 @@ class Application:
                 MemoryServicer(record, adder, changer, project_settings, screen),
             ),
             (search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], search),
-            (admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"], AdminServicer(record)),
+            (
+                admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
+                AdminServicer(record, models, rerankers, write_instructions),
+            ),
         ]
 
     def _work(self, record: Record, handlers: Mapping[str, Handler]) -> None:
@@ -191,6 +223,8 @@ class Application:
         warnings = []
         if choice.unavailable:
             warnings.append(f"KEYWORD SEARCH ONLY: no embedding model is loaded ({choice.unavailable})")
+        if self._settings.auth == "off":
+            warnings.append("AUTHENTICATION IS OFF: everybody on this machine may do everything")
         return Summary(
             address=address,
             data_directory=directory,
@@ -199,4 +233,15 @@ class Application:
             embedding=choice.model if choice.embedder else "none: keyword search only",
             extraction=self._settings.extraction_model,
             warnings=tuple(warnings),
+            key_file=self._key_file(directory),
+            authenticated=self._settings.auth == "on",
+            encrypted=self._settings.tls_certificate_file is not None,
         )
+
+    def _key_file(self, directory: Path) -> Path | None:
+        """The default project's key as a person would name it from here."""
+        file = default_key_file(directory)
+        if self._settings.auth == "off" or not file.exists():
+            return None
+        here = Path.cwd()
+        return file.relative_to(here) if file.is_relative_to(here) else file

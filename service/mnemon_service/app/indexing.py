@@ -14,6 +14,7 @@ from mnemon_service.index.follower import Follower
 from mnemon_service.index.log import IndexChange
 from mnemon_service.index.protocol import IndexEntry, IndexKey, IndexRow
 from mnemon_service.model.errors import MnemonError
+from mnemon_service.model.indexed_text import indexed_text
 from mnemon_service.model.memory import Memory, MemoryState, Version
 from mnemon_service.model.text_analysis import tokenize
 from mnemon_service.record.record import Record
@@ -30,6 +31,11 @@ PAGE: Final = 500
 _log = structlog.get_logger("mnemon.index")
 
 
+def indexed(memory: Memory) -> str:
+    """The text of a memory that is embedded and tokenised."""
+    return indexed_text(memory.text, memory.attributed_to)
+
+
 def index_row(memory: Memory, sequence: int, vector: Vector | None) -> IndexRow:
     """A memory as the index keeps it."""
     return IndexRow(
@@ -38,7 +44,7 @@ def index_row(memory: Memory, sequence: int, vector: Vector | None) -> IndexRow:
         scope=memory.scope,
         sequence=sequence,
         version=memory.version,
-        tokens=tuple(tokenize(memory.text)),
+        tokens=tuple(tokenize(indexed(memory))),
         vector=vector,
         entities=tuple(entity.name.casefold() for entity in memory.entities),
         state=memory.state,
@@ -141,20 +147,20 @@ class IndexableLog:
         memories = await self._present(project_id, memory_ids)
         vectors: Mapping[str, Vector] = {}
         if self._space:
-            texts = [memory.text for memory in memories]
+            texts = [indexed(memory) for memory in memories]
             vectors = await self._record.embeddings.find(project_id, self._space, texts)
-        return [index_row(memory, memory.sequence, vectors.get(memory.text)) for memory in memories]
+        return [index_row(memory, memory.sequence, vectors.get(indexed(memory))) for memory in memories]
 
     async def changes_of(
         self, project_id: str, versions: Sequence[Version], vectors: Mapping[str, Vector]
     ) -> list[IndexChange]:
         """Rows of the log as the index applies them; vectors that are not given come from the record."""
-        texts = {version.memory.text for version in versions if version.memory.state in FINDABLE}
-        missing = [text for text in texts if text and text not in vectors]
+        findable = [version.memory for version in versions if version.memory.state in FINDABLE]
+        missing = [text for text in {indexed(memory) for memory in findable} if text and text not in vectors]
         known = dict(vectors)
         if missing and self._space:
             known.update(await self._record.embeddings.find(project_id, self._space, missing))
-        return [index_change(version, known.get(version.memory.text)) for version in versions]
+        return [index_change(version, known.get(indexed(version.memory))) for version in versions]
 
     async def _present(self, project_id: str, memory_ids: Sequence[str]) -> list[Memory]:
         found = await self._record.memories.hydrate(

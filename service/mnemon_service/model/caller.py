@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from mnemon_service.model.scope import Scope
+from mnemon_service.model.settings import Limits
 
 
 class KeyRole(enum.IntEnum):
@@ -28,3 +29,5 @@ class Caller:
     """The key's public id; empty where authentication is off."""
     bound_scope: Scope = Scope()
     """If it names ids, the caller reads and writes only within them."""
+    limits: Limits = Limits()
+    """The key's own bounds, beside its project's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -91,21 +91,29 @@ class Keys:
         await self._change(work)
         return issued
 
-    async def ensure_first(self, keys: builtins.list[ApiKey]) -> builtins.list[IssuedKey]:
-        """The keys of a first start, made if there is no ROOT key that works; else nothing.
+    async def ensure_first(
+        self,
+        keys: builtins.list[ApiKey],
+        publish: Callable[[builtins.list[IssuedKey]], None],
+    ) -> bool:
+        """Makes the keys of a first start if no ROOT key is in force; true if it did.
 
-        `IssuedKey`s that are answered are committed.
+        `publish` hands their secrets to the operator before the commit: a crash between the two leaves
+        secrets of no key, never a key whose secret nobody has.
         """
         issued = [self._issue(key) for key in keys]
 
-        def work(connection: Connection) -> builtins.list[IssuedKey]:
+        def work(connection: Connection) -> bool:
             self._audit.lock(connection)
             if _has_root(connection, to_micros(self._clock())):
-                return []
+                return False
             for one in issued:
-                action = AuditEvent("CreateApiKey", _name(one.key), one.key.project_id, "made at first start")
-                self._insert(connection, one, action)
-            return issued
+                event = AuditEvent(
+                    "CreateApiKey", "", one.key.project_id, f"first start, role {one.key.role.name}"
+                )
+                self._insert(connection, one, event)
+            publish(issued)
+            return True
 
         return await self._change(work)
 

@@ -12,13 +12,17 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from mnemon_service.model.errors import Aborted, AlreadyExists, NotFound, Reason
+from mnemon_service.model.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound, Reason
 from mnemon_service.record.database import Database, Work
 from mnemon_service.record.dialects import any_of
 from mnemon_service.record.page_tokens import PageTokens
 from mnemon_service.record.rows import checked_text
 from mnemon_service.record.schema import memories, metadata, projects
 from mnemon_service.record.times import Clock, from_micros, to_micros
+
+SERVER_PROJECT: Final = "_server"
+"""Holds the operations of root, who belongs to no project. No key opens it, no list shows it: the ids of
+projects begin with a letter, so it sorts before them all."""
 
 
 class ProjectState(enum.StrEnum):
@@ -133,7 +137,7 @@ class Projects:
 
     async def list(self, *, page_size: int = 50, page_token: str = "") -> tuple[builtins.list[Project], str]:
         """A page of all projects by id, and the next page's token."""
-        after = self._tokens.read("projects", page_token)[0] if page_token else ""
+        after = self._tokens.read("projects", page_token)[0] if page_token else SERVER_PROJECT
         parameters = {"after": after, "limit": page_size + 1}
 
         def work(connection: Connection) -> builtins.list[Project]:
@@ -165,12 +169,26 @@ class Projects:
             before = _get(connection, project_id, lock=True)
             if etag and etag != before.etag:
                 raise Aborted("the project was changed", metadata={"etag": before.etag})
+            if before.state is ProjectState.DELETING:
+                raise FailedPrecondition("the project is being deleted", reason=Reason.PROJECT_DISABLED)
             values["update_time"] = max(values["update_time"], to_micros(before.update_time) + 1)
             connection.execute(sa.update(projects).where(projects.c.id == project_id).values(values))
             beside(connection)
             return _get(connection, project_id)
 
         return await self._database.write(work)
+
+    def marking_deleted(self, project_id: str) -> Work[Project]:
+        """A part of a transaction: from its end on nobody reads or writes in the project. Raises
+        `NotFound` (RESOURCE_NOT_FOUND)."""
+        values = {"state": ProjectState.DELETING.value, "update_time": to_micros(self._clock())}
+
+        def work(connection: Connection) -> Project:
+            _get(connection, project_id, lock=True)
+            connection.execute(sa.update(projects).where(projects.c.id == project_id).values(values))
+            return _get(connection, project_id)
+
+        return work
 
     async def erase(self, project_id: str, *, chunk: int = 1000) -> int:
         """Delete every row of the project, `chunk` a transaction, its own last; the number of rows.

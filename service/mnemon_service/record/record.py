@@ -30,6 +30,7 @@ from mnemon_service.record.messages import Messages
 from mnemon_service.record.migrating import migrate
 from mnemon_service.record.operations import Operations
 from mnemon_service.record.page_tokens import KEY_BYTES, PageTokens
+from mnemon_service.record.project_changes import ProjectChanges
 from mnemon_service.record.project_settings import StoredSettings
 from mnemon_service.record.projects import Projects, ProjectState
 from mnemon_service.record.retention import Retention
@@ -72,6 +73,7 @@ class Record:
         self.freshness = Freshness(database)
         self.audit = Audit(database, clock, tokens)
         self.keys = Keys(database, clock, tokens, self.audit, self.freshness)
+        self.project_changes = ProjectChanges(self.projects, clock, self.audit, self.freshness)
         self.settings = StoredSettings(database, clock, self.audit, self.freshness)
         self.retention = Retention(database, clock, self.write)
 

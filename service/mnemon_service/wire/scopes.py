@@ -6,6 +6,7 @@ from mnemon.v1 import memory_pb2, scope_pb2
 from mnemon_service.model.caller import Caller, KeyRole
 from mnemon_service.model.errors import InvalidArgument, PermissionDenied, Reason
 from mnemon_service.model.scope import Scope
+from mnemon_service.record.projects import SERVER_PROJECT
 from mnemon_service.record.selection import Access, AsOf
 from mnemon_service.wire.times import from_timestamp
 
@@ -35,6 +36,11 @@ def access_of(caller: Caller) -> Access:
             "a root key belongs to no project; use a key of the project", reason=Reason.ROLE_REQUIRED
         )
     return Access(caller.project_id, caller.bound_scope)
+
+
+def operations_access(caller: Caller) -> Access:
+    """Which operations this caller sees: those of the project; for root, those of the server."""
+    return Access(caller.project_id or SERVER_PROJECT, caller.bound_scope)
 
 
 def write_scope(scope: scope_pb2.Scope, caller: Caller, field: str = "scope") -> Scope:

@@ -1,0 +1,66 @@
+"""Who may come in and how: authentication and transport, from the settings."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+from mnemon_service.app.embedders import SettingsWrong
+from mnemon_service.model.caller import Caller, KeyRole
+from mnemon_service.settings import Settings
+
+_CALLER: Final = re.compile(r"(reader|writer|admin)@([a-z][a-z0-9-]{0,62})|root")
+
+
+def is_loopback(address: str) -> bool:
+    """True if only this machine can reach the address, as `127.0.0.1:7171` or `[::1]:7171`."""
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_door(settings: Settings) -> None:
+    """Raises `SettingsWrong` for a server that others could reach without a key or could listen to."""
+    if is_loopback(settings.address):
+        return
+    if settings.auth == "off":
+        raise SettingsWrong(
+            f"authentication can be off on loopback addresses only, not on {settings.address}: "
+            "remove --auth off (MNEMON_AUTH), or serve on 127.0.0.1"
+        )
+    if settings.tls_certificate_file is None and not settings.allow_plaintext:
+        raise SettingsWrong(
+            f"{settings.address} can be reached from other machines and would speak plaintext: set "
+            "MNEMON_TLS_CERTIFICATE_FILE and MNEMON_TLS_KEY_FILE, or MNEMON_ALLOW_PLAINTEXT=true if a mesh "
+            "or proxy encrypts"
+        )
+
+
+def certificate_callers(settings: Settings) -> dict[str, Caller]:
+    """Callers by the name in their client certificate, from `tls_callers`.
+
+    Raises `SettingsWrong` for one that is no `role@project` or `root`, or if no client CA vouches for
+    the names.
+    """
+    if settings.tls_callers and settings.tls_client_ca_file is None:
+        raise SettingsWrong("MNEMON_TLS_CALLERS needs MNEMON_TLS_CLIENT_CA_FILE, which vouches for the names")
+    return {name: _caller(name, text) for name, text in settings.tls_callers.items()}
+
+
+def _caller(name: str, text: str) -> Caller:
+    found = _CALLER.fullmatch(text)
+    if found is None:
+        raise SettingsWrong(
+            f"MNEMON_TLS_CALLERS: {text!r} of {name!r} must be reader@project, writer@project, "
+            "admin@project or root"
+        )
+    role, project_id = found.groups()
+    key_id = f"tls:{name}"
+    return Caller(project_id, KeyRole[role.upper()], key_id) if role else Caller("", KeyRole.ROOT, key_id)
