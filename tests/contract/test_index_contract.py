@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -240,6 +241,23 @@ async def test_a_filter_that_few_rows_pass_still_fills_the_limit(index: MilvusIn
     assert await numbers_found(index, of_user(project, filter=rare), limit=20) == set(range(50, 1001, 50))
     hits = await index.search_keyword(of_user(project, filter=rare), ["common"], 15)
     assert len(hits) == 15
+
+
+async def test_the_limit_is_filled_also_past_the_most_that_an_engine_gives(
+    index: MilvusIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = new_project()
+    await index.apply(
+        [row(project, number, metadata={"rare": number % 50 == 0}) for number in range(1, 1001)]
+    )
+    capabilities = replace(index._access.capabilities, candidates=300, json_paths=False)
+    monkeypatch.setattr(index._access, "capabilities", capabilities)
+    selection = of_user(project, filter=Comparison("metadata.rare", Op.EQ, (True,)))
+    query = unit_vector(4)
+    nearest = sorted(range(50, 1001, 50), key=lambda number: -float(unit_vector(number) @ query))
+    hits = await index.search_dense(selection, query, 15)
+    assert [hit.memory_id for hit in hits] == [memory_id(number) for number in nearest[:15]]
+    assert len(await index.search_keyword(selection, ["common"], 18)) == 18
 
 
 async def test_metadata_too_large_for_the_index_is_left_to_the_record(index: MilvusIndex) -> None:
