@@ -106,7 +106,8 @@ class Adder:
     ) -> tuple[AddPlan, EmbeddedTexts]:
         """The plan without what is known, and the vectors of all that it may store."""
         with stages.stage("embed"):
-            embedded = await self._embedding.embed(access.project_id, [fact.text for fact in plan.facts])
+            texts = [text for fact in plan.facts for text in fact.embedded_texts]
+            embedded = await self._embedding.embed(access.project_id, texts)
         with stages.stage("reconcile"):
             plan = await without_known(plan, request, self._recall, access, embedded.vectors)
         return replace(plan, usage=(*plan.usage, *embedded.usage)), embedded
@@ -124,9 +125,8 @@ class Adder:
         by_id = {message.id: message for message in messages}
         session = request.scope.run_id or (new_id() if messages else "")
         changes = await carry_out(write, plan, request, by_id, session)
-        stored = {change.memory.text for change in changes if change.event is not ChangeEvent.NONE}
-        fresh = {text: vector for text, vector in embedded.fresh.items() if text in stored}
-        if fresh:
+        stored = [change.memory for change in changes if change.event is not ChangeEvent.NONE]
+        if fresh := embedded.fresh_of(stored):
             write.save_embeddings(embedded.space, fresh)
         kept = () if settings.message_log_disabled else tuple(message.id for message in messages)
         return AddOutcome(tuple(changes), kept, plan.refusals, plan.usage, write.last_sequence)

@@ -10,6 +10,7 @@ from mnemon_service.memory.ports import ContentScreen
 from mnemon_service.memory.update_masks import updated
 from mnemon_service.model.call import Call
 from mnemon_service.model.errors import InvalidArgument
+from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Memory
 from mnemon_service.model.settings import SettingsSource
 from mnemon_service.record.writing import Write
@@ -35,11 +36,7 @@ class ChangeRpcs:
             return pb.UpdateMemoryResponse(memory=to_memory(await _update(write, request)))
 
         return await self._changer.change(
-            call,
-            key,
-            pb.UpdateMemoryResponse,
-            work,
-            [request.memory.text] if request.memory.text else [],
+            call, key, pb.UpdateMemoryResponse, work, await self._new_texts([request], call)
         )
 
     async def BatchUpdateMemories(
@@ -70,7 +67,7 @@ class ChangeRpcs:
             key,
             pb.BatchUpdateMemoriesResponse,
             work,
-            [single.memory.text for single in request.requests if single.memory.text],
+            await self._new_texts(request.requests, call),
         )
 
     async def DeleteMemory(self, request: pb.DeleteMemoryRequest, call: Call) -> pb.DeleteMemoryResponse:
@@ -119,6 +116,26 @@ class ChangeRpcs:
 
         key = request_key(call, request.request_id, request)
         return await self._changer.change(call, key, pb.RevertMemoryResponse, work)
+
+    async def _new_texts(self, requests: Sequence[pb.UpdateMemoryRequest], call: Call) -> list[str]:
+        """What must be embedded if the updates find the memories as they are now."""
+        changing = [
+            request
+            for request in requests
+            if request.memory.text
+            or "attributed_to" in request.update_mask.paths
+            or request.memory.attributed_to
+        ]
+        if not changing:
+            return []
+        ids = [request.memory.id for request in changing]
+        present = await self._changer.present(call, ids)
+        texts: list[str] = []
+        for request in changing:
+            if request.memory.id in present:
+                after = updated(present[request.memory.id], request)
+                texts += embedded_texts(after.text, after.attributed_to)
+        return texts
 
     async def _screen_texts(self, requests: Sequence[pb.UpdateMemoryRequest], call: Call) -> None:
         """Lets the project's content policy see the new texts, and replaces what it redacts."""

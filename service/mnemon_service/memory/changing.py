@@ -10,9 +10,9 @@ from google.protobuf.message import Message
 from mnemon_service.memory.embedding import EmbeddedTexts, TextEmbedding
 from mnemon_service.memory.ports import Applier
 from mnemon_service.model.call import Call
-from mnemon_service.model.memory import Actor
+from mnemon_service.model.memory import Actor, Memory
 from mnemon_service.record.record import Record
-from mnemon_service.record.selection import RequestKey
+from mnemon_service.record.selection import RequestKey, Selection
 from mnemon_service.record.writing import Write
 from mnemon_service.wire.scopes import access_of
 
@@ -26,6 +26,11 @@ class Changer:
         self._record = record
         self._embedding = embedding
         self._applier = applier
+
+    async def present(self, call: Call, memory_ids: Sequence[str]) -> dict[str, Memory]:
+        """The memories as they are now, by id; those that cannot be changed are left out."""
+        selection = Selection(show_superseded=True)
+        return await self._record.memories.hydrate(access_of(call.caller), memory_ids, selection)
 
     async def change(
         self,

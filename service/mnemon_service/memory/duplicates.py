@@ -8,6 +8,7 @@ from dataclasses import replace
 from mnemon_service.memory.extraction.duplicates import is_near_duplicate
 from mnemon_service.memory.planned import AddPlan, AddRequest, ChangeEvent, PlannedFact
 from mnemon_service.memory.ports import Recall
+from mnemon_service.model.indexed_text import indexed_text
 from mnemon_service.model.memory import Memory
 from mnemon_service.record.selection import Access, Vector
 
@@ -22,13 +23,18 @@ async def without_known(
 
     What is stored verbatim is compared by the exact text only (in the write itself).
     """
-    new = [fact for fact in plan.facts if fact.event is ChangeEvent.ADD and fact.text in vectors]
+    new = [
+        (fact, vector)
+        for fact in plan.facts
+        if fact.event is ChangeEvent.ADD
+        and (vector := vectors.get(indexed_text(fact.text, fact.attributed_to))) is not None
+    ]
     if not request.infer or not new:
         return plan
-    found = await recall.nearest(access, request.scope, [vectors[fact.text] for fact in new], NEAREST)
+    found = await recall.nearest(access, request.scope, [vector for _, vector in new], NEAREST)
     known = {
         fact.text: memory
-        for fact, nears in zip(new, found, strict=True)
+        for (fact, _), nears in zip(new, found, strict=True)
         if (memory := _same([(near.memory, near.cosine) for near in nears], fact)) is not None
     }
     return replace(plan, facts=tuple(_known(fact, known) for fact in plan.facts))

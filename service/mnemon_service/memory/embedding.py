@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mnemon_service.model.indexed_text import embedded_texts
+from mnemon_service.model.memory import Memory
 from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.embedding import Embedder
 from mnemon_service.record.record import Record
@@ -27,6 +29,11 @@ class EmbeddedTexts:
     def vectors(self) -> dict[str, Vector]:
         """All of them."""
         return {**self.known, **self.fresh}
+
+    def fresh_of(self, memories: Iterable[Memory]) -> dict[str, Vector]:
+        """The new vectors that these memories need."""
+        texts = {text for memory in memories for text in embedded_texts(memory.text, memory.attributed_to)}
+        return {text: vector for text, vector in self.fresh.items() if text in texts}
 
 
 class TextEmbedding:

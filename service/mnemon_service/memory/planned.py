@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Entity, EventTime, Memory, MemoryType, Source
 from mnemon_service.model.message import Message
 from mnemon_service.model.scope import Scope
@@ -62,6 +63,11 @@ class PlannedFact:
     attributed_to: str = ""
     event_time: EventTime | None = None
     confidence: float = 1.0
+
+    @property
+    def embedded_texts(self) -> list[str]:
+        """What is embedded for it; the first one's vector is its own."""
+        return embedded_texts(self.text, self.attributed_to)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from mnemon_service.memory.understanding.procedure import summarize_procedure
 from mnemon_service.memory.understanding.understand import understand
 from mnemon_service.memory.understood import plan_of_model, plan_of_procedure, plan_without_model
 from mnemon_service.memory.verbatim import plan_verbatim
+from mnemon_service.model.indexed_text import indexed_text
 from mnemon_service.model.memory import Memory, MemoryType
 from mnemon_service.model.message import Message
 from mnemon_service.model.settings import ProjectSettings
@@ -86,7 +87,8 @@ class Planner:
     ) -> tuple[dict[str, Memory], tuple[ProviderUsage, ...]]:
         """Known memories near to the new messages, by id, the nearest first."""
         with stages.stage("recall"):
-            said = [message.content for message in request.messages if is_evidence(message)][-QUERIES:]
+            evidence = [message for message in request.messages if is_evidence(message)][-QUERIES:]
+            said = [indexed_text(message.content, message.name) for message in evidence]
             embedded = await self._embedding.embed(access.project_id, said)
             vectors = list(embedded.vectors.values())
             if not vectors:
