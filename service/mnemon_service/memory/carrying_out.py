@@ -120,6 +120,7 @@ class _Step:
         after = replace(
             before,
             text=fact.text,
+            attributed_to=fact.attributed_to or before.attributed_to,
             categories=_joined(before.categories, fact.categories),
             entities=_joined(before.entities, fact.entities),
             event_time=fact.event_time or before.event_time,

@@ -123,8 +123,8 @@ class ChangeRpcs:
             request
             for request in requests
             if request.memory.text
-            or "attributed_to" in request.update_mask.paths
             or request.memory.attributed_to
+            or {"text", "attributed_to"} & set(request.update_mask.paths)
         ]
         if not changing:
             return []
