@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import {
   AbortedError,
   InvalidArgumentError,
@@ -73,4 +74,21 @@ test("each canonical code has a class of its own, an unknown number is UnknownEr
   const names = Array.from({ length: 16 }, (_, index) => errorFromFailure({ code: index + 1, message: "" }));
   assert.equal(new Set(names.map((error) => error.constructor)).size, 16);
   assert.equal(errorFromFailure({ code: 99, message: "" }).name, "UnknownError");
+});
+
+test("the stack of an error shows who called, and printing it shows what matters", async () => {
+  await using server = await ScriptedServer.start({
+    GetMemory: () => {
+      throw new ScriptedError(5, "MEMORY_NOT_FOUND");
+    },
+  });
+  using client = new MnemonClient({ address: server.address });
+  async function readsOne(): Promise<void> {
+    await client.get("x");
+  }
+  await assert.rejects(readsOne(), (error: Error) => /readsOne/.test(String(error.stack)));
+  await assert.rejects(
+    readsOne(),
+    (error: Error) => /MEMORY_NOT_FOUND/.test(inspect(error)) && inspect(error).length < 2000,
+  );
 });

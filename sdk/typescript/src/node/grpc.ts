@@ -86,7 +86,20 @@ class GrpcTransport implements Transport {
     });
   }
 
-  unary<I extends DescMessage, O extends DescMessage>(
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageShape<I>,
+    call: TransportCall,
+  ): Promise<MessageShape<O>> {
+    try {
+      return await this.#unary(method, request, call);
+    } catch (error) {
+      // Made here and not in the callback, so that its stack shows who called.
+      throw typedError(error as ServiceError);
+    }
+  }
+
+  #unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageShape<I>,
     call: TransportCall,
@@ -102,7 +115,7 @@ class GrpcTransport implements Transport {
         (error, answer) => {
           this.#calls.delete(grpcCall);
           call.signal?.removeEventListener("abort", cancel);
-          if (error !== null) reject(typedError(error));
+          if (error !== null) reject(error);
           else resolve(answer ?? create(method.output));
         },
       );
@@ -150,7 +163,7 @@ class Answers<I, O> implements AsyncIterator<O, undefined> {
   readonly #call: ClientDuplexStream<I, O>;
   readonly #signal: AbortSignal | undefined;
   readonly #waiting: O[] = [];
-  #error: MnemonError | undefined;
+  #failure: (() => Error) | undefined;
   #ended = false;
   #wake: (() => void) | undefined;
   readonly #onEnd: () => void;
@@ -170,7 +183,7 @@ class Answers<I, O> implements AsyncIterator<O, undefined> {
       this.#wake?.();
     });
     call.on("error", (error: ServiceError) => {
-      this.#finish(typedError(error));
+      this.#finish(() => typedError(error));
     });
     call.on("end", () => {
       this.#finish(undefined);
@@ -187,7 +200,7 @@ class Answers<I, O> implements AsyncIterator<O, undefined> {
         if (this.#call.isPaused() && this.#waiting.length < READ_AHEAD / 2) this.#call.resume();
         return { done: false, value: answer };
       }
-      if (this.#error !== undefined) throw this.#error;
+      if (this.#failure !== undefined) throw this.#failure();
       if (this.#ended) return { done: true, value: undefined };
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -205,10 +218,10 @@ class Answers<I, O> implements AsyncIterator<O, undefined> {
     this.#call.resume();
   };
 
-  #finish(error: MnemonError | undefined): void {
+  #finish(failure: (() => Error) | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#error = error;
+    this.#failure = failure;
     this.#onEnd();
     this.#signal?.removeEventListener("abort", this.#cancel);
     this.#wake?.();
@@ -223,7 +236,7 @@ class Answers<I, O> implements AsyncIterator<O, undefined> {
       this.#call.end();
     } catch (error) {
       // A request that could not be made: the caller sees its own error, not the cancellation's.
-      this.#finish(error as MnemonError);
+      this.#finish(() => error as Error);
       this.#cancel();
     }
   }
@@ -270,7 +283,6 @@ function typedError(error: ServiceError): MnemonError {
     code: error.code,
     message: error.details,
     details: typeof details === "string" ? undefined : details,
-    cause: error,
   });
 }
 
