@@ -1,0 +1,93 @@
+"""What time alone does to memories: they expire, and what was deleted is erased after its retention."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from mnemon_service.model.errors import MnemonError
+from mnemon_service.model.settings import SettingsSource
+from mnemon_service.record.record import Record
+
+SWEEP_SECONDS: Final = 10.0
+"""How often EXPIRED is logged and old content looked for. Reads hide what has expired from that very
+instant; the sweep only writes it down."""
+OPERATIONS_KEPT: Final = timedelta(days=30)
+"""How long ended operations can be listed."""
+PIECE: Final = 500
+
+_log = structlog.get_logger("mnemon.sweeper")
+
+
+class Forgetting(Protocol):
+    """Hears of projects whose content was erased, to drop what it holds in memory."""
+
+    def forget(self, project_id: str) -> None:
+        """Drops everything of the project."""
+        ...
+
+
+class Sweeper:
+    """Goes over all projects from time to time. Several replicas may sweep at once: each step is a write
+    of its own that finds nothing left to do the second time."""
+
+    def __init__(
+        self, record: Record, settings: SettingsSource, caches: Forgetting, seconds: float = SWEEP_SECONDS
+    ) -> None:
+        self._record = record
+        self._settings = settings
+        self._caches = caches
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to sweep."""
+        self._task = asyncio.create_task(self._run(), name="sweeper")
+
+    async def stop(self) -> None:
+        """Stops between two steps."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def sweep(self) -> None:
+        """One round over everything that is due now."""
+        retention = self._record.retention
+        await _all(retention.drop_old_answers)
+        await _all(lambda: retention.drop_old_operations(OPERATIONS_KEPT))
+        for project_id in await self._record.projects.ids():
+            await self._sweep_project(project_id)
+
+    async def _sweep_project(self, project_id: str) -> None:
+        settings = await self._settings.of(project_id)
+        retention = self._record.retention
+        await _all(lambda: retention.log_expired(project_id, limit=PIECE))
+        if await _all(lambda: retention.erase_due(project_id, settings.deleted_retention, limit=PIECE)):
+            self._caches.forget(project_id)
+        keep_last = settings.messages_per_scope or None
+        if settings.message_retention is not None or keep_last is not None:
+            await _all(
+                lambda: retention.drop_old_messages(
+                    project_id, keep=settings.message_retention, keep_last=keep_last
+                )
+            )
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except MnemonError as error:
+                _log.warning("sweep put off", reason=error.reason)
+            await asyncio.sleep(self._seconds)
+
+
+async def _all(step: Callable[[], Awaitable[int]]) -> int:
+    """Repeats a step that does a piece until it finds nothing to do; how much was done."""
+    done = 0
+    while count := await step():
+        done += count
+    return done
