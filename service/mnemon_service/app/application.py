@@ -13,7 +13,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from mnemon.v1 import admin_service_pb2, memory_service_pb2, search_service_pb2
 from mnemon_service.admin.servicer import AdminServicer
-from mnemon_service.app.door import certificate_callers, check_door
+from mnemon_service.app.door import certificate_callers, check_door, transport_credentials
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
 from mnemon_service.app.first_keys import default_key_file, ensure_first_keys
 from mnemon_service.app.indexing import IndexableLog, IndexApplier
@@ -30,6 +30,8 @@ from mnemon_service.memory.enqueue_rpcs import AddWorker
 from mnemon_service.memory.planning import Planner
 from mnemon_service.memory.ports import NoScreen
 from mnemon_service.memory.servicer import MemoryServicer
+from mnemon_service.memory.sweeping import Sweeper
+from mnemon_service.memory.vector_backfill import VectorBackfill
 from mnemon_service.record.projects import SERVER_PROJECT
 from mnemon_service.record.record import Record
 from mnemon_service.record.worker import Handler, OperationWorkers
@@ -152,7 +154,7 @@ class Application:
         dimension = choice.embedder.dimension if choice.embedder else 0
         uri = self._settings.index_uri.get_secret_value()
         if uri:
-            # Imported here: pymilvus brings pandas, a second and 60 MB that Milvus Lite's parent does not need.
+            # Imported here: pymilvus brings pandas, a second and 60 MB that Lite's parent does not need.
             from mnemon_service.index.server_engine import server_index
 
             index = server_index(
@@ -169,7 +171,7 @@ class Application:
         return index
 
     def _follow(self, index: MilvusIndex, log: IndexableLog) -> IndexApplier:
-        applier = IndexApplier(Follower(index, log), log)
+        applier = IndexApplier(index, Follower(index, log), log)
         applier.start()
         self._stack.push_async_callback(applier.stop)
         return applier
@@ -188,6 +190,7 @@ class Application:
         screen = NoScreen()
         embedding = TextEmbedding(record, choice.embedder)
         search = SearchServicer(record, index, choice.embedder, log, project_settings, rerankers=rerankers)
+        self._care(record, embedding, search, applier, log)
         planner = Planner(record, embedding, search.recall, models)
         adder = Adder(record, embedding, planner, search.recall, applier, project_settings, screen)
         changer = Changer(record, embedding, applier)
@@ -204,6 +207,27 @@ class Application:
             ),
         ]
 
+    def _care(
+        self,
+        record: Record,
+        embedding: TextEmbedding,
+        search: SearchServicer,
+        applier: IndexApplier,
+        log: IndexableLog,
+    ) -> None:
+        """What goes on without anybody asking for it."""
+
+        async def reindex(project_id: str, memory_ids: list[str]) -> None:
+            await applier.reindex(project_id, memory_ids)
+            search.views.forget(project_id)
+
+        backfill = VectorBackfill(record, embedding, reindex)
+        log.vector_missing = backfill.wake
+        sweeper = Sweeper(record, record.settings, search.views)
+        for task in (backfill, sweeper):
+            task.start()
+            self._stack.push_async_callback(task.stop)
+
     def _work(self, record: Record, handlers: Mapping[str, Handler]) -> None:
         workers = OperationWorkers(record.operations, handlers)
         workers.start()
@@ -216,6 +240,7 @@ class Application:
             maximum_message_bytes=settings.maximum_message_bytes,
             maximum_metadata_bytes=settings.maximum_metadata_bytes,
             maximum_connection_age_seconds=settings.maximum_connection_age_seconds,
+            credentials=transport_credentials(settings),
         )
 
     def _summary(self, address: str, directory: Path, index: MilvusIndex, choice: EmbedderChoice) -> Summary:

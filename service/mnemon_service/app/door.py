@@ -6,8 +6,11 @@ import ipaddress
 import re
 from typing import Final
 
+import grpc
+
 from mnemon_service.app.embedders import SettingsWrong
 from mnemon_service.model.caller import Caller, KeyRole
+from mnemon_service.server.tls import CertificateUnusable, TlsFiles, tls_credentials
 from mnemon_service.settings import Settings
 
 _CALLER: Final = re.compile(r"(reader|writer|admin)@([a-z][a-z0-9-]{0,62})|root")
@@ -41,6 +44,22 @@ def check_door(settings: Settings) -> None:
             "MNEMON_TLS_CERTIFICATE_FILE and MNEMON_TLS_KEY_FILE, or MNEMON_ALLOW_PLAINTEXT=true if a mesh "
             "or proxy encrypts"
         )
+
+
+def transport_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """What encrypts, or None for plaintext. Raises `SettingsWrong` for files that cannot be used."""
+    certificate, key = settings.tls_certificate_file, settings.tls_key_file
+    if certificate is None or key is None:
+        if certificate is not key or settings.tls_client_ca_file is not None:
+            raise SettingsWrong(
+                "MNEMON_TLS_CERTIFICATE_FILE and MNEMON_TLS_KEY_FILE belong together, and "
+                "MNEMON_TLS_CLIENT_CA_FILE needs both"
+            )
+        return None
+    try:
+        return tls_credentials(TlsFiles(certificate, key, settings.tls_client_ca_file))
+    except CertificateUnusable as error:
+        raise SettingsWrong(f"TLS: {error}") from None
 
 
 def certificate_callers(settings: Settings) -> dict[str, Caller]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +12,7 @@ import structlog
 
 from mnemon_service.index.follower import Follower
 from mnemon_service.index.log import IndexChange
-from mnemon_service.index.protocol import IndexEntry, IndexKey, IndexRow
+from mnemon_service.index.protocol import IndexEntry, IndexKey, IndexRow, MemoryIndex
 from mnemon_service.model.errors import MnemonError
 from mnemon_service.model.indexed_text import indexed_text
 from mnemon_service.model.memory import Memory, MemoryState, Version
@@ -76,6 +76,8 @@ class IndexableLog:
         self._record = record
         self._index_name = index_name
         self._space = space
+        self.vector_missing: Callable[[], None] = lambda: None
+        """Called when a memory without a vector is to be indexed."""
         self._cursors: dict[str, int] = {}
         self._unwritten: set[str] = set()
 
@@ -160,6 +162,8 @@ class IndexableLog:
         known = dict(vectors)
         if missing and self._space:
             known.update(await self._record.embeddings.find(project_id, self._space, missing))
+            if any(text not in known for text in missing):
+                self.vector_missing()
         return [index_change(version, known.get(indexed(version.memory))) for version in versions]
 
     async def _present(self, project_id: str, memory_ids: Sequence[str]) -> list[Memory]:
@@ -172,7 +176,8 @@ class IndexableLog:
 class IndexApplier:
     """Applies committed changes inline, follows the log behind, and writes the cursors."""
 
-    def __init__(self, follower: Follower, log: IndexableLog) -> None:
+    def __init__(self, index: MemoryIndex, follower: Follower, log: IndexableLog) -> None:
+        self._index = index
         self._follower = follower
         self._log = log
         self._tasks: list[asyncio.Task[None]] = []
@@ -201,6 +206,10 @@ class IndexApplier:
         except MnemonError:
             return
         await self._follower.apply_now(project_id, changes)
+
+    async def reindex(self, project_id: str, memory_ids: Sequence[str]) -> None:
+        """Gives the index the rows of these memories anew: they have vectors now."""
+        await self._index.apply(await self._log.index_rows(project_id, memory_ids))
 
     async def _write_cursors(self) -> None:
         while True:
