@@ -54,6 +54,9 @@ ALWAYS_PRESENT = {
     "Actor",
     "ImportMemoriesResult",
     "ModelInfo",
+    "ApiKey",
+    "Webhook",
+    "EntitySummary",
 }
 """Messages that read as an empty object when they are absent, so that users need not test for None."""
 

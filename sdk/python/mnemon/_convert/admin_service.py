@@ -34,17 +34,13 @@ from mnemon.v1 import admin_service_pb2
 
 def read_create_api_key_response(message: admin_service_pb2.CreateApiKeyResponse) -> CreateApiKeyResponse:
     """The `CreateApiKeyResponse` that the message holds."""
-    return CreateApiKeyResponse(
-        api_key=read_api_key(message.api_key) if message.HasField("api_key") else None, secret=message.secret
-    )
+    return CreateApiKeyResponse(api_key=read_api_key(message.api_key), secret=message.secret)
 
 
 def read_rotate_api_key_response(message: admin_service_pb2.RotateApiKeyResponse) -> RotateApiKeyResponse:
     """The `RotateApiKeyResponse` that the message holds."""
     return RotateApiKeyResponse(
-        api_key=read_api_key(message.api_key) if message.HasField("api_key") else None,
-        secret=message.secret,
-        previous=read_api_key(message.previous) if message.HasField("previous") else None,
+        api_key=read_api_key(message.api_key), secret=message.secret, previous=read_api_key(message.previous)
     )
 
 
@@ -62,16 +58,14 @@ def read_generate_instructions_response(
 def read_get_entity_response(message: admin_service_pb2.GetEntityResponse) -> GetEntityResponse:
     """The `GetEntityResponse` that the message holds."""
     return GetEntityResponse(
-        entity=read_entity_summary(message.entity) if message.HasField("entity") else None,
+        entity=read_entity_summary(message.entity),
         memories=tuple(read_memory(item) for item in message.memories),
     )
 
 
 def read_create_webhook_response(message: admin_service_pb2.CreateWebhookResponse) -> CreateWebhookResponse:
     """The `CreateWebhookResponse` that the message holds."""
-    return CreateWebhookResponse(
-        webhook=read_webhook(message.webhook) if message.HasField("webhook") else None, secret=message.secret
-    )
+    return CreateWebhookResponse(webhook=read_webhook(message.webhook), secret=message.secret)
 
 
 def read_get_usage_response(message: admin_service_pb2.GetUsageResponse) -> GetUsageResponse:

@@ -54,7 +54,7 @@ class IndexDifferenceKind(Word):
 class CreateApiKeyResponse(Record):
     """The new key."""
 
-    api_key: ApiKey | None = None
+    api_key: ApiKey = field(default_factory=lambda: ApiKey())
     """Without the secret."""
 
     secret: str = ""
@@ -65,13 +65,13 @@ class CreateApiKeyResponse(Record):
 class RotateApiKeyResponse(Record):
     """The new key."""
 
-    api_key: ApiKey | None = None
+    api_key: ApiKey = field(default_factory=lambda: ApiKey())
     """Without the secret; same role, project, scope and limits as the old one."""
 
     secret: str = ""
     """The secret, shown this once."""
 
-    previous: ApiKey | None = None
+    previous: ApiKey = field(default_factory=lambda: ApiKey())
     """The old key, with the time at which it ends."""
 
 
@@ -93,7 +93,7 @@ class GenerateInstructionsResponse(Record):
 class GetEntityResponse(Record):
     """The entity."""
 
-    entity: EntitySummary | None = None
+    entity: EntitySummary = field(default_factory=lambda: EntitySummary())
     """As it is."""
 
     memories: tuple[Memory, ...] = ()
@@ -104,7 +104,7 @@ class GetEntityResponse(Record):
 class CreateWebhookResponse(Record):
     """The new webhook."""
 
-    webhook: Webhook | None = None
+    webhook: Webhook = field(default_factory=lambda: Webhook())
     """As made."""
 
     secret: str = ""
