@@ -131,7 +131,8 @@ class Projects:
         parameters = {"ids": list(project_ids)}
 
         def work(connection: Connection) -> dict[str, int]:
-            return dict.fromkeys(project_ids, 0) | dict(connection.execute(_COUNT, parameters).tuples().all())
+            found = {project_id: number for project_id, number in connection.execute(_COUNT, parameters)}
+            return dict.fromkeys(project_ids, 0) | found
 
         return await self._database.read(work)
 
