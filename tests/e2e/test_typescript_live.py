@@ -44,7 +44,7 @@ def built() -> None:
 
 
 @pytest.mark.usefixtures("built")
-@pytest.mark.parametrize("part", ["scenarios", "readme", "agent"])
+@pytest.mark.parametrize("part", ["scenarios", "readme", "agent", "bulk"])
 def test_it_works_against_a_real_server(part: str, environment: dict[str, str]) -> None:
     command = ["node", "--test", "--test-reporter=spec", f"build/test/live/{part}.test.js"]
     done = subprocess.run(command, cwd=PACKAGE, env=environment, capture_output=True, text=True, check=False)

@@ -35,7 +35,8 @@ import type {
 } from "./options.js";
 import { messagesOf, type MessagesInput } from "./messages.js";
 import type { Pages } from "./pages.js";
-import { fromPlain, toPlain } from "./plain/convert.js";
+import { fromPlain } from "./plain/from-plain.js";
+import { toPlain } from "./plain/to-plain.js";
 import type {
   AddMemoriesResponse,
   BatchDeleteMemoriesResponse,
@@ -78,11 +79,10 @@ import {
   updateFields,
   withoutCallOptions,
 } from "./request.js";
-import { DEFAULT_MAX_RETRIES } from "./retries.js";
+import { ResumableStream } from "./resumable-stream.js";
+import { DEFAULT_MAX_RETRIES, brokenStream } from "./retries.js";
 import { LiveSearch, SearchStream, type Said } from "./search-streams.js";
-import { ResumableStream } from "./streams.js";
 import type { Transport } from "./transport.js";
-import { brokenStream } from "./watching.js";
 
 /** Milliseconds that a unary call may take unless the caller says otherwise. */
 const DEFAULT_TIMEOUT_MS = 30_000;

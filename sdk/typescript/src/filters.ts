@@ -2,19 +2,12 @@
  * Conditions on memories, in any of three forms: the builder {@link F}, the JSON that mem0's users
  * write, or the contract's protobuf message.
  */
-import { create, fromJson, isMessage, type JsonValue } from "@bufbuild/protobuf";
-import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { isMessage } from "@bufbuild/protobuf";
 import { invalidField } from "./errors.js";
-import {
-  ComparisonSchema,
-  FilterGroupSchema,
-  FilterSchema,
-  Operator,
-  type Filter as FilterMessage,
-} from "./gen/mnemon/v1/filter_pb.js";
+import { TIME_FIELDS, comparison, group, joined, negation, type FilterValue } from "./filter-messages.js";
+import { FilterSchema, Operator, type Filter as FilterMessage } from "./gen/mnemon/v1/filter_pb.js";
 
-/** A value to compare with; a `Date` goes as RFC 3339. */
-export type FilterValue = string | number | boolean | Date;
+export type { FilterValue };
 
 /** The operators of the JSON form; each may also be written with `$` before it. */
 export type FilterOperatorName =
@@ -221,8 +214,6 @@ const SCOPE_FIELDS = new Map([
   ["run_id", "runId"],
 ]);
 
-const TIME_FIELDS = new Set(["event_time", "expire_time", "create_time", "update_time"]);
-
 const FIELDS = new Set([...SCOPE_FIELDS.keys(), ...TIME_FIELDS, "categories", "type", "attributed_to"]);
 
 /** Names that users of other systems write. */
@@ -381,44 +372,4 @@ function scalar(value: unknown, path: string): FilterValue {
     return value as FilterValue;
   }
   throw invalidField(path, "must be a string, number, boolean or Date");
-}
-
-function comparison(
-  field: string,
-  operator: Operator,
-  value: FilterValue | readonly FilterValue[],
-): FilterMessage {
-  const json: JsonValue = Array.isArray(value)
-    ? value.map((element: FilterValue) => jsonOf(field, element))
-    : jsonOf(field, value as FilterValue);
-  const kind = create(ComparisonSchema, { field, operator, value: fromJson(ValueSchema, json) });
-  return create(FilterSchema, { kind: { case: "comparison", value: kind } });
-}
-
-function jsonOf(field: string, value: FilterValue): JsonValue {
-  if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) throw invalidField(field, "must be a valid Date");
-    return value.toISOString();
-  }
-  if (typeof value !== "string") return value;
-  if (field === "type") return value.toUpperCase();
-  return TIME_FIELDS.has(field) && /^\d{4}-\d{2}-\d{2}$/.test(value) ? `${value}T00:00:00Z` : value;
-}
-
-/** Conditions as one group; groups of the same kind among them become part of it. */
-function group(kind: "andGroup" | "orGroup", filters: readonly FilterMessage[]): FilterMessage {
-  const flat = filters.flatMap((filter) =>
-    filter.kind.case === kind ? filter.kind.value.filters : [filter],
-  );
-  return create(FilterSchema, { kind: { case: kind, value: create(FilterGroupSchema, { filters: flat }) } });
-}
-
-/** One condition stands for itself. */
-function joined(kind: "andGroup" | "orGroup", filters: FilterMessage[]): FilterMessage {
-  const [only] = filters;
-  return filters.length === 1 && only !== undefined ? only : group(kind, filters);
-}
-
-function negation(filter: FilterMessage): FilterMessage {
-  return create(FilterSchema, { kind: { case: "notFilter", value: filter } });
 }

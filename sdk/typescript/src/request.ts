@@ -8,7 +8,8 @@ import { InternalError, invalidField } from "./errors.js";
 import { withoutScopeIds, type FilterInput } from "./filters.js";
 import type { MemoryChanges } from "./options.js";
 import { Pages, type Page } from "./pages.js";
-import { fromPlain, snakeCase, toPlain } from "./plain/convert.js";
+import { fromPlain, snakeCase } from "./plain/from-plain.js";
+import { toPlain } from "./plain/to-plain.js";
 
 type Fields = Record<string, unknown>;
 

@@ -53,6 +53,15 @@ export function isWorthRetrying(error: MnemonError, repeatable: boolean): boolea
   }
 }
 
+/** A connection that broke, a server that went away, or a reader that was cut for being slow: go on from the last token. */
+export function brokenStream(error: MnemonError): boolean {
+  return (
+    error.code === "UNAVAILABLE" ||
+    error.reason === "WATCHER_TOO_SLOW" ||
+    (error.code === "RESOURCE_EXHAUSTED" && error.retryAfter !== undefined)
+  );
+}
+
 /**
  * Milliseconds to wait before try `attempt + 1` (the first try is 1): a random share of a span that
  * doubles, so that clients do not come back in step; never less than the server asks for.

@@ -9,8 +9,9 @@ import type {
   SearchSummary,
   StreamSearchResponse,
 } from "./plain/types.js";
+import { Queue } from "./queue.js";
 import { rearrange } from "./ranking.js";
-import { Queue, Stream } from "./streams.js";
+import { Stream } from "./streams.js";
 
 /**
  * Pieces of a search as they come: pages of hits, a reranker's revision, and a summary last. `hits`

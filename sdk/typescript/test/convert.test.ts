@@ -3,7 +3,8 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InvalidArgumentError, type Memory } from "../src/index.js";
-import { fromPlain, toPlain } from "../src/plain/convert.js";
+import { fromPlain } from "../src/plain/from-plain.js";
+import { toPlain } from "../src/plain/to-plain.js";
 import {
   AddMemoriesRequestSchema,
   AdminService,

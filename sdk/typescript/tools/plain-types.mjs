@@ -1,7 +1,7 @@
 /**
  * A protoc plugin that writes the plain types of the client's public surface (src/plain/types.ts)
  * from the contract, with its comments: what a call answers as read-only interfaces, what it takes
- * as interfaces whose fields may be left out. `src/plain/convert.ts` converts at run time by the
+ * as interfaces whose fields may be left out. `src/plain/to-plain.ts` and `from-plain.ts` convert at run time by the
  * same rules.
  */
 import { ScalarType } from "@bufbuild/protobuf";

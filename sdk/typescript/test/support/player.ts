@@ -7,7 +7,8 @@
  */
 import { fromJson, toJson, type DescMessage, type DescMethod, type JsonValue } from "@bufbuild/protobuf";
 import { MnemonError, type BaseClient, type Pages, type Page } from "../../src/index.js";
-import { fromPlain, toPlain } from "../../src/plain/convert.js";
+import { fromPlain } from "../../src/plain/from-plain.js";
+import { toPlain } from "../../src/plain/to-plain.js";
 import { AdminService, FilterSchema, MemoryService, SearchService, type Filter } from "../../src/proto.js";
 import { mismatch, type Json } from "./matching.js";
 

@@ -15,7 +15,8 @@ import {
 import { once } from "node:events";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../src/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../../src/google/rpc/status_pb.js";
-import { fromPlain, toPlain } from "../../src/plain/convert.js";
+import { fromPlain } from "../../src/plain/from-plain.js";
+import { toPlain } from "../../src/plain/to-plain.js";
 import { AdminService, MemoryService, SearchService } from "../../src/proto.js";
 
 /** What the server saw of one call. */

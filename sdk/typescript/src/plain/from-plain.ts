@@ -1,47 +1,35 @@
 /**
- * Brings protobuf messages and plain values into each other's form, by the contract's descriptors:
- * times are `Date`s, durations seconds, enums words, 64-bit integers numbers, a oneof its member.
- * The types of both sides are in `types.ts`. One converter is made per message type and kept.
+ * Protobuf messages of plain objects, by the contract's descriptors: the other way of `to-plain.ts`,
+ * for the input side of `types.ts`. What cannot be written is refused here, with the path of the
+ * field, as the server would refuse it. One writer is made per message type and kept.
  */
 import {
   create,
   fromJson,
   isMessage,
   ScalarType,
-  toJson,
   type DescEnum,
   type DescField,
   type DescMessage,
   type JsonValue,
-  type Message,
   type MessageShape,
 } from "@bufbuild/protobuf";
 import {
   DurationSchema,
   TimestampSchema,
   ValueSchema,
-  timestampDate,
   timestampFromDate,
   type Duration,
   type Timestamp,
 } from "@bufbuild/protobuf/wkt";
 import { invalidField } from "../errors.js";
 import { filterFrom, type FilterInput } from "../filters.js";
+import { isWide } from "./to-plain.js";
 
-type Read = (value: unknown) => unknown;
 type Write = (value: unknown, path: string) => unknown;
 type Fields = Record<string, unknown>;
 
-const readers = new Map<string, Read>();
 const writers = new Map<string, Write>();
-
-/**
- * The message as a frozen plain object. `T` is its type in `types.ts`. Enum values that this client
- * does not know read as `"UNSPECIFIED"`.
- */
-export function toPlain<T>(schema: DescMessage, message: Message): T {
-  return readerOf(schema)(message) as T;
-}
 
 /**
  * The message of a plain object. A protobuf message of that type is taken as it is.
@@ -53,7 +41,7 @@ export function fromPlain<D extends DescMessage>(schema: D, value: unknown): Mes
 }
 
 /** A moment as a protobuf timestamp. */
-export function timestampFrom(value: unknown, path: string): Timestamp {
+function timestampFrom(value: unknown, path: string): Timestamp {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return timestampFromDate(value);
   if (isMessage(value, TimestampSchema)) return value;
   if (typeof value === "string") {
@@ -68,106 +56,13 @@ export function timestampFrom(value: unknown, path: string): Timestamp {
 }
 
 /** Seconds as a protobuf duration. */
-export function durationFrom(value: unknown, path: string): Duration {
+function durationFrom(value: unknown, path: string): Duration {
   if (isMessage(value, DurationSchema)) return value;
   if (typeof value !== "number" || !Number.isFinite(value)) {
     throw invalidField(path, "must be a number of seconds");
   }
   const whole = Math.trunc(value);
   return create(DurationSchema, { seconds: BigInt(whole), nanos: Math.round((value - whole) * 1e9) });
-}
-
-function readerOf(schema: DescMessage): Read {
-  let reader = readers.get(schema.typeName);
-  if (reader === undefined) {
-    reader = WELL_KNOWN_READERS[schema.typeName] ?? messageReader(schema);
-    readers.set(schema.typeName, reader);
-  }
-  return reader;
-}
-
-const WELL_KNOWN_READERS: Record<string, Read> = {
-  "google.protobuf.Timestamp": (value) => timestampDate(value as Timestamp),
-  "google.protobuf.Duration": (value) => {
-    const duration = value as Duration;
-    return Number(duration.seconds) + duration.nanos / 1e9;
-  },
-  "google.protobuf.Struct": deepFreeze,
-  "google.protobuf.Value": (value) => toJson(ValueSchema, value as MessageShape<typeof ValueSchema>),
-  "google.protobuf.FieldMask": (value) => Object.freeze([...(value as { paths: string[] }).paths]),
-};
-
-function messageReader(schema: DescMessage): Read {
-  const single = schema.fields.filter((field) => field.oneof === undefined);
-  const plans = single.map((field) => ({ name: field.localName, read: fieldReader(field) }));
-  const unions = schema.oneofs.map((oneof) => ({
-    name: oneof.localName,
-    members: new Map(oneof.fields.map((field) => [field.localName, fieldReader(field)])),
-  }));
-  return (value) => {
-    const message = value as Fields;
-    const plain: Fields = {};
-    for (const { name, read } of plans) {
-      const held = message[name];
-      if (held !== undefined) plain[name] = read === undefined ? held : read(held);
-    }
-    for (const { name, members } of unions) {
-      const held = message[name] as { case?: string; value?: unknown };
-      if (held.case !== undefined) {
-        const read = members.get(held.case);
-        plain[held.case] = read === undefined ? held.value : read(held.value);
-      }
-    }
-    return Object.freeze(plain);
-  };
-}
-
-/** How a field is read; undefined if its value is plain already. */
-function fieldReader(field: DescField): Read | undefined {
-  switch (field.fieldKind) {
-    case "scalar":
-      return isWide(field.scalar) ? Number : undefined;
-    case "enum":
-      return enumReader(field.enum);
-    case "message":
-      return later(() => readerOf(field.message));
-    case "list": {
-      const read = elementReader(field.listKind, field);
-      return (value) => {
-        const list = value as unknown[];
-        return Object.freeze(read === undefined ? [...list] : list.map((element) => read(element)));
-      };
-    }
-    case "map": {
-      const read = elementReader(field.mapKind, field);
-      return (value) => {
-        const entries = Object.entries(value as Fields);
-        return Object.freeze(
-          Object.fromEntries(
-            entries.map(([key, element]) => [key, read === undefined ? element : read(element)]),
-          ),
-        );
-      };
-    }
-  }
-}
-
-function elementReader(kind: "scalar" | "enum" | "message", field: DescField): Read | undefined {
-  if (kind === "enum") return enumReader(field.enum as DescEnum);
-  if (kind === "message") return later(() => readerOf(field.message as DescMessage));
-  return isWide(field.scalar as ScalarType) ? Number : undefined;
-}
-
-function enumReader(schema: DescEnum): Read {
-  const words = new Map(schema.values.map((value) => [value.number, value.localName]));
-  const unknown = words.get(0) ?? "UNSPECIFIED";
-  return (value) => words.get(value as number) ?? unknown;
-}
-
-/** Messages hold messages of their own kind, so what a field needs is looked up when it is first read. */
-function later(find: () => Read): Read {
-  let found: Read | undefined;
-  return (value) => (found ??= find())(value);
 }
 
 function writerOf(schema: DescMessage): Write {
@@ -311,10 +206,6 @@ function expect(value: unknown, holds: boolean, path: string, rule: string): unk
   return value;
 }
 
-function isWide(type: ScalarType): boolean {
-  return type === ScalarType.INT64 || type === ScalarType.UINT64 || type === ScalarType.SINT64;
-}
-
 function jsonObject(value: unknown, path: string): unknown {
   if (!isPlainObject(value)) throw invalidField(path, "must be a JSON object");
   return jsonValue(value, path);
@@ -337,14 +228,6 @@ function isPlainObject(value: unknown): value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype;
-}
-
-function deepFreeze(value: unknown): unknown {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    Object.values(value).forEach(deepFreeze);
-  }
-  return value;
 }
 
 /** A field's name as the contract writes it; keys below `metadata` are the caller's own. */
