@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from mnemon_service.model.scope import SCOPE_FIELDS, Scope
 from mnemon_service.record.conversations import conversation_of
 from mnemon_service.record.database import Database
 from mnemon_service.record.dialects import any_of
+from mnemon_service.record.queries import allowed_scope, scope_parameters
 from mnemon_service.record.schema import memory_messages, messages
 from mnemon_service.record.selection import Access
 from mnemon_service.record.times import optional_time
@@ -31,6 +33,7 @@ _LAST: Final = (
     .order_by(messages.c.position.desc())
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
+_NEWEST: Final = sa.select(*_COLUMNS).order_by(messages.c.record_time.desc(), messages.c.id.desc())
 _BY_IDS: Final = sa.select(*_COLUMNS).where(
     messages.c.project_id == sa.bindparam("project_id"), any_of(messages.c.id, "ids")
 )
@@ -58,6 +61,15 @@ class Messages:
         parameters = {"project_id": access.project_id, "conversation": conversation, "limit": count}
         return (await self._fetch(_LAST, parameters))[::-1]
 
+    async def newest(self, access: Access, scope: Scope, limit: int) -> list[Message]:
+        """The newest messages of all conversations in a scope (an empty one is all that the access allows),
+        newest first, at most `limit`."""
+        allowed = allowed_scope(access, scope)
+        if allowed is None:
+            return []
+        query = _newest(tuple(allowed.named()))
+        return await self._fetch(query, scope_parameters(access, allowed) | {"limit": limit})
+
     async def batch_get(self, access: Access, message_ids: Sequence[str]) -> dict[str, Message]:
         """The messages that are there, by id."""
         ids = [message_id for message_id in message_ids if "\x00" not in message_id]
@@ -82,6 +94,13 @@ class Messages:
             return [_message_of(row) for row in connection.execute(query, parameters)]
 
         return await self._database.read(work)
+
+
+@cache
+def _newest(fields: tuple[str, ...]) -> sa.Select[Any]:
+    conditions = [messages.c[field] == sa.bindparam(field) for field in fields]
+    query = _NEWEST.where(messages.c.project_id == sa.bindparam("project_id"), *conditions)
+    return query.limit(sa.bindparam("limit", type_=sa.Integer))
 
 
 def _message_of(row: Any) -> Message:  # noqa: ANN401

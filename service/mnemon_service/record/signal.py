@@ -38,6 +38,13 @@ class ChangeSignal:
             event.set()
         self._anything = _replaced(self._anything)
 
+    def announced(self, project_id: str) -> int:
+        """Where the log of a project ended when last heard of; 0 if nothing was heard since the start.
+
+        Every write of this process is announced before it returns; those of others come later.
+        """
+        return self._ends.get(project_id, 0)
+
     def announce_operations(self) -> None:
         """There is work, or some of it has ended."""
         self._work = _replaced(self._work)
