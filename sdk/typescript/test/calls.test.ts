@@ -12,6 +12,7 @@ import {
 } from "../src/index.js";
 import { isRepeatable } from "../src/retries.js";
 import { AdminService, MemoryService, SearchService } from "../src/proto.js";
+import { CuttingProxy } from "./support/proxy.js";
 import { ScriptedError, ScriptedServer, type Script } from "./support/server.js";
 
 /** Fails with each of the errors in turn, then answers. */
@@ -54,6 +55,24 @@ test("the id of an enqueued add is made once too", async () => {
   const ids = server.calls.map((call) => (call.request["add"] as { requestId: string }).requestId);
   assert.equal(ids.length, 2);
   assert.ok(ids[0]);
+  assert.equal(ids[0], ids[1]);
+});
+
+test("a write whose answer was lost on the way is repeated under its id", async () => {
+  await using server = await ScriptedServer.start({
+    AddMemories: (_, __) => {
+      if (server.count("AddMemories") === 1) {
+        proxy.cut();
+        return silence();
+      }
+      return [{ sequence: 7 }];
+    },
+  });
+  await using proxy = await CuttingProxy.start(server.address);
+  using client = new MnemonClient({ address: proxy.address });
+  assert.equal((await client.add("I like tea.", { userId: "ana" })).sequence, 7);
+  const ids = server.calls.map((call) => call.request["requestId"]);
+  assert.equal(ids.length, 2);
   assert.equal(ids[0], ids[1]);
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { test } from "node:test";
 import { CancelledError, MnemonClient, NotFoundError, UnavailableError } from "../src/index.js";
+import { CuttingProxy } from "./support/proxy.js";
 import { ScriptedError, ScriptedServer, type Script } from "./support/server.js";
 
 const version = (sequence: number): object => ({ sequence, memoryId: `m${String(sequence)}` });
@@ -115,6 +116,25 @@ test("a watch goes on after a break where it stopped: nothing missing, nothing t
   );
   assert.deepEqual(server.calls[3]?.request["events"], ["ADDED"]);
   assert.equal(watch.resumeToken, "after 7");
+});
+
+test("a connection that is cut in the middle of a watch is made again", async () => {
+  await using server = await ScriptedServer.start({
+    WatchMemories: inTurn(andWait(piece(1)), andWait(piece(2)), andWait(piece(3))),
+  });
+  await using proxy = await CuttingProxy.start(server.address);
+  using client = new MnemonClient({ address: proxy.address });
+  const seen: number[] = [];
+  for await (const change of client.watch({ userId: "ana" })) {
+    seen.push(change.sequence);
+    if (change.sequence === 3) break;
+    proxy.cut();
+  }
+  assert.deepEqual(seen, [1, 2, 3]);
+  assert.deepEqual(
+    server.calls.map((call) => call.request["resumeToken"]),
+    [undefined, "after 1", "after 2"],
+  );
 });
 
 test("who leaves in the middle of a piece keeps the token before it", async () => {

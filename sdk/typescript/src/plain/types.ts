@@ -3434,7 +3434,8 @@ export interface EnqueueMemoriesResponse {
 }
 
 /**
- * One memory to import.
+ * One memory to import. The server checks each row by itself, by the rules of Memory: a wrong one is
+ * reported in the result and does not refuse its message.
  */
 export interface ImportRow {
   /**
