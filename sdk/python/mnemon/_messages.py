@@ -18,7 +18,7 @@ from mnemon.v1 import message_pb2
 AnyMessage = Message | Mapping[str, Any] | str
 """One message: typed, a dictionary with `role` and `content`, or what a user says."""
 
-Messages = AnyMessage | list[AnyMessage] | tuple[AnyMessage, ...]
+Messages = AnyMessage | Sequence[AnyMessage]
 """One message or several, oldest first."""
 
 OTHER_ROLES = {"developer": "SYSTEM", "function": "TOOL", "human": "USER", "ai": "ASSISTANT"}
@@ -31,7 +31,7 @@ def write_messages(messages: Messages | None) -> list[message_pb2.Message]:
     """
     if messages is None:
         return []
-    several = messages if isinstance(messages, (list, tuple)) else [messages]
+    several = [messages] if isinstance(messages, (Message, Mapping, str)) else messages
     typed = [_typed(message) for message in several]
     return [write_message(message) for message in typed if message is not None]
 
