@@ -21,6 +21,7 @@ from mnemon_service.model.caller import Caller, KeyRole
 from mnemon_service.model.ids import new_id
 from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Actor, Memory
+from mnemon_service.model.message import Message
 from mnemon_service.model.scope import Scope
 from mnemon_service.model.settings import DefaultSettings
 from mnemon_service.model.text_analysis import tokenize
@@ -145,6 +146,11 @@ class SearchWorld:
             stored = [write.add(memory).memory for memory in memories]
             write.save_embeddings(self.space, self._vectors(memories))
         return stored
+
+    async def say(self, *messages: Message, scope: Scope = ANA) -> list[Message]:
+        """Logs messages of a conversation."""
+        async with self.record.write(Access(self.project), ACTOR) as write:
+            return await write.save_messages(scope, messages)
 
     async def change(self, memory: Memory, **fields: Any) -> None:
         """Changes a memory, with the vectors of its new text."""

@@ -24,6 +24,7 @@ from mnemon_service.search.retrieval import ENTITY, KEYWORD, SEMANTIC, TAIL, Fou
 from mnemon_service.search.settings import SearchSettings
 from mnemon_service.search.term_sample import TermSamples
 from mnemon_service.search.view_rows import view_row
+from mnemon_service.search.views import view_scope
 
 _TAIL_PAGE: Final = 1000
 _LAGGING: Final = Notice(
@@ -65,7 +66,7 @@ class IndexPlaces:
         # The cursor first: what is applied after this moment is in the index or in the tail.
         after = await self._position.cursor(project_id)
         tail, end, complete = await self.tail(project_id, question, after)
-        statistics = await self._samples.of(project_id, question.scope, end)
+        statistics = await self._samples.of(project_id, view_scope(question.scope), end)
         notices = () if complete else (_LAGGING,)
         return IndexPlace(self, tail, end, statistics, notices)
 

@@ -16,6 +16,7 @@ from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, Selection
 from mnemon_service.search.question import Notice, Prepared, Question
 from mnemon_service.search.ranking.candidate import Candidate, TermStatistics
+from mnemon_service.search.ranking.scope_view import Retrieval
 from mnemon_service.search.ranking.view_arrays import Vectors
 from mnemon_service.search.settings import SearchSettings
 from mnemon_service.search.views import View, Views
@@ -66,20 +67,18 @@ class Places(Protocol):
 class ViewPlace:
     """Memories in memory: exact."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, rows_in_loop: int) -> None:
         self._view = view
+        self._rows_in_loop = rows_in_loop
 
     async def find(self, prepared: Prepared) -> Found:
         """See `Place.find`; takes some hundred microseconds for some hundred memories."""
-        question, view = prepared.question, self._view
-        found = view.rows.retrieve(
-            prepared.query,
-            prepared.vector,
-            prepared.limit,
-            view.mask(question.scope, question.filter, question.states),
-            prepared.weights,
-            prepared.expand_best,
-        )
+        view = self._view
+        if len(view.rows) <= self._rows_in_loop:
+            found = self._retrieved(prepared)
+        else:
+            async with view.lock:
+                found = await asyncio.to_thread(self._retrieved, prepared)
         counts = {
             SEMANTIC: found.dense_count,
             KEYWORD: found.keyword_count,
@@ -88,6 +87,17 @@ class ViewPlace:
         }
         return Found(
             found.candidates, found.statistics, counts, view.rows.vectors_of, view.position, warm=self
+        )
+
+    def _retrieved(self, prepared: Prepared) -> Retrieval:
+        question, view = prepared.question, self._view
+        return view.rows.retrieve(
+            prepared.query,
+            prepared.vector,
+            prepared.limit,
+            view.mask(question.scope, question.filter, question.states),
+            prepared.weights,
+            prepared.expand_best,
         )
 
 
@@ -113,9 +123,11 @@ class ScopePlaces:
     async def open(self, question: Question) -> Place:
         """See `Places.open`. Raises `InvalidArgument` for a past of too many memories."""
         if question.as_of is not None:
-            return ViewPlace(await self._past(question))
+            return ViewPlace(await self._past(question), self._settings.view_rows_in_loop)
         view = await self._views.current(question.access.project_id, question.scope)
-        return await self._index.open(question) if view is None else ViewPlace(view)
+        if view is None:
+            return await self._index.open(question)
+        return ViewPlace(view, self._settings.view_rows_in_loop)
 
     async def _past(self, question: Question) -> View:
         """The scope as it was, read from the log for this search alone: about 70 µs a memory."""

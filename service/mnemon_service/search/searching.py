@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from heapq import merge
 from typing import Final
 
 from mnemon_service.model.errors import Reason, Unavailable
@@ -14,6 +15,7 @@ from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.embedding import Embedder, EmbeddingModelUnavailable
 from mnemon_service.record.record import Record
 from mnemon_service.search.explanation import Explainer
+from mnemon_service.search.messages import MessageSearch
 from mnemon_service.search.question import (
     Hit,
     Mode,
@@ -51,6 +53,8 @@ class Fused:
     matched_count: int
     usage: tuple[ProviderUsage, ...]
     notices: tuple[Notice, ...]
+    messages: tuple[Hit, ...] = ()
+    """Messages of the conversation log that match, best first."""
 
     @property
     def question(self) -> Question:
@@ -61,7 +65,7 @@ class Fused:
         """How the search went, with what came after the fusion."""
         return Summary(
             self.found.counts,
-            self.matched_count,
+            self.matched_count + len(self.messages),
             (*self.usage, *usage),
             (*self.notices, *self.found.notices, *notices),
             self.found.sequence,
@@ -78,6 +82,7 @@ class Searcher:
         self._places = places
         self._embedder = embedder
         self._settings = settings
+        self._messages = MessageSearch(record, settings)
 
     async def fused(self, question: Question, stages: Stages, warm: Place | None = None) -> Fused:
         """The order of all candidates, or of those in a warm place.
@@ -125,7 +130,7 @@ class Searcher:
                     if memory is not None:
                         reasons = explainer.reasons(ranked) if explainer else None
                         hits.append(Hit(ranked, ranked.score, weights, memory, reasons=reasons))
-        return hits[:wanted]
+        return list(merge(hits[:wanted], fused.messages, key=_by_score))[:wanted]
 
     async def _embed(
         self, embedder: Embedder, question: Question, stages: Stages
@@ -164,7 +169,16 @@ class Searcher:
             chosen = _varied(passed, found, question)
         fell_back = vector is None and question.mode is Mode.HYBRID
         notices = (_NO_EMBEDDER,) if fell_back else ()
-        return Fused(prepared, found, tuple(chosen), len(passed), usage, notices)
+        fused = Fused(prepared, found, tuple(chosen), len(passed), usage, notices)
+        if not question.include_messages:
+            return fused
+        with stages.stage("retrieve"):
+            messages, cut = await self._messages.find(prepared)
+        return replace(fused, messages=messages, notices=(*notices, *cut))
+
+
+def _by_score(hit: Hit) -> float:
+    return -hit.score
 
 
 def in_mode(prepared: Prepared) -> Prepared:

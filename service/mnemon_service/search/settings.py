@@ -24,11 +24,16 @@ class SearchSettings:
     views: bool = True
     """Keep the memories of scopes that are searched again in memory; off, every search asks the index."""
     view_bytes: int = 128 * MEBIBYTE
-    """All views together; the least recently searched goes first. About 6 kB a memory of 384 dimensions."""
+    """All views together; the least recently searched goes first. A memory of three sentences takes
+    about 7 kB with 384 dimensions."""
     view_rows_of_user: int = 20_000
     """A user with more memories is searched in the index."""
     view_rows_of_scope: int = 2_000
     """The same for a scope without a user (an agent's, a run's, the whole project)."""
+
+    sole_writer: bool = False
+    """True if no other process writes the record (SQLite): a view then knows without asking whether the
+    log has grown, which spares each search a query."""
 
     tail_changes: int = 10_000
     """Changes that the index has not applied yet and that a search lays over it; with more it says
@@ -38,6 +43,9 @@ class SearchSettings:
     statistics_seconds: float = 60.0
     """After so long the sample is taken anew."""
 
+    view_rows_in_loop: int = 4_000
+    """A larger view is searched in a thread, so that other calls do not wait for it."""
+
     past_memories: int = 50_000
     """Memories that a search of the past reads at most; with more it asks for a narrower scope."""
 
@@ -46,8 +54,8 @@ class SearchSettings:
     rerank_seconds: float = 3.0
     """How long a search waits for a reranker, if its own deadline does not come first."""
 
-    messages: int = 2_000
-    """The newest messages of a scope that are looked through with `include_messages`."""
+    messages: int = 1_000
+    """The newest messages of a scope that are looked through with `include_messages`: about 40 µs each."""
 
     live_debounce_seconds: float = 0.12
     """Quiet after an unfinished utterance before it is searched: about the pause between two words."""

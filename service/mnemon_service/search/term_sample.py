@@ -86,12 +86,12 @@ class TermSamples:
     async def _taken(self, key: Key) -> _Sample:
         project_id, scope = key
         found: list[Memory] = []
-        token = ""
-        sequence = 0
+        token, sequence = "", 0
+        selection = Selection(scope, show_superseded=True)  # as a view counts
         while len(found) < self._settings.statistics_sample:
             size = min(MAXIMUM_PAGE_SIZE, self._settings.statistics_sample - len(found))
             page = await self._record.memories.list(
-                Access(project_id), Selection(scope), order=_NEWEST, page_size=size, page_token=token
+                Access(project_id), selection, order=_NEWEST, page_size=size, page_token=token
             )
             found.extend(page.memories)
             token, sequence = page.next_page_token, page.sequence

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from mnemon_service.model.filter import Filter
-from mnemon_service.model.filter_matching import matches
+from mnemon_service.model.filter_matching import known_fields, matches_fields
 from mnemon_service.model.indexed_text import indexed_text
 from mnemon_service.model.memory import Memory
 from mnemon_service.model.scope import Scope
@@ -17,12 +17,22 @@ from mnemon_service.model.text_analysis import term_counts
 from mnemon_service.record.selection import Vector
 from mnemon_service.search.ranking.scope_view import ViewRow
 
-PAYLOAD_BYTES: Final = 1500
-"""About what the memory beside a row takes without its text: objects, times, ids."""
+PAYLOAD_BYTES: Final = 1000
+"""About what a payload takes besides its metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What scopes and filters look at: no text, which stays in the record."""
+
+    scope: Scope
+    known: Mapping[str, object]
+    """As `model.filter_matching.known_fields`."""
+    metadata: Mapping[str, Any]
 
 
 def view_row(memory: Memory, vectors: Sequence[Vector], dimension: int) -> ViewRow:
-    """A memory as a view holds it. Its payload is the memory without text and sources: what filters read."""
+    """A memory as a view holds it."""
     source = memory.sources[0] if memory.sources else None
     said = source.observed_time if source else None
     return ViewRow(
@@ -39,7 +49,7 @@ def view_row(memory: Memory, vectors: Sequence[Vector], dimension: int) -> ViewR
         update_time=memory.update_time,
         state=memory.state,
         entities=tuple(entity.name for entity in memory.entities),
-        payload=replace(memory, text="", sources=(), entities=()),
+        payload=Payload(memory.scope, known_fields(memory), memory.metadata),
     )
 
 
@@ -50,13 +60,13 @@ def allows(scope: Scope, filter_: Filter | None) -> Callable[[ViewRow], bool] | 
         return None
 
     def allowed(row: ViewRow) -> bool:
-        memory = row.payload
-        if not isinstance(memory, Memory):
+        payload = row.payload
+        if not isinstance(payload, Payload):
             return False
-        stored = memory.scope
+        stored = payload.scope
         for field, value in named:
             if getattr(stored, field) != value:
                 return False
-        return filter_ is None or matches(filter_, memory)
+        return filter_ is None or matches_fields(filter_, payload.known, payload.metadata)
 
     return allowed

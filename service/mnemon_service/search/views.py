@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mnemon_service.model.filter import Filter
-from mnemon_service.model.memory import Memory, MemoryState
+from mnemon_service.model.memory import MemoryState
 from mnemon_service.model.scope import Scope
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, Change, ScopeRow, Selection
 from mnemon_service.search.ranking.scope_view import ScopeView, ViewRow
 from mnemon_service.search.ranking.view_arrays import Mask
 from mnemon_service.search.settings import SearchSettings
-from mnemon_service.search.view_rows import PAYLOAD_BYTES, allows, view_row
+from mnemon_service.search.view_rows import PAYLOAD_BYTES, Payload, allows, view_row
 
 KEPT_STATES: Final = (MemoryState.ACTIVE, MemoryState.SUPERSEDED)
 """Superseded memories are few and may be asked for; a mask leaves them out otherwise."""
@@ -43,6 +43,8 @@ class View:
     def __init__(self, rows: ScopeView, position: int, metadata_bytes: int) -> None:
         self.rows = rows
         self.position = position
+        self.lock = asyncio.Lock()
+        """Held while the rows change, and while a thread looks at them."""
         self._metadata_bytes = metadata_bytes
         self._masks: dict[tuple[Scope, Filter | None, tuple[MemoryState, ...]], Mask] = {}
 
@@ -143,18 +145,27 @@ class Views:
 
     async def _advance(self, key: Key, view: View) -> None:
         project_id, scope = key
+        if self._settings.sole_writer and self._record.signal.announced(project_id) <= view.position:
+            self._touch(key, view)
+            return
         while True:
             changes, end = await self._record.log.tail_and_end(
                 Access(project_id), scope, view.position, space=self._space, limit=_TAIL_PAGE
             )
             full = len(changes) >= _TAIL_PAGE
-            view.advance(changes, changes[-1].version.sequence if full else end)
+            async with view.lock:
+                view.advance(changes, changes[-1].version.sequence if full else end)
             if not full:
                 break
-        if self._views.get(key) is view:
-            self._views.move_to_end(key)
-            if changes:
-                self._keep(key, view)
+        if self._touch(key, view) and changes:
+            self._keep(key, view)
+
+    def _touch(self, key: Key, view: View) -> bool:
+        """Note that a view was searched; False if it is not held any more."""
+        if self._views.get(key) is not view:
+            return False
+        self._views.move_to_end(key)
+        return True
 
     async def _built(self, key: Key) -> View | None:
         build = self._builds.get(key)
@@ -220,7 +231,7 @@ def view_scope(scope: Scope) -> Scope:
 
 
 def _metadata_bytes(row: ViewRow) -> int:
-    memory = row.payload
-    if not isinstance(memory, Memory) or not memory.metadata:
+    payload = row.payload
+    if not isinstance(payload, Payload) or not payload.metadata:
         return 0
-    return 4 * len(repr(memory.metadata))
+    return 4 * len(repr(payload.metadata))
