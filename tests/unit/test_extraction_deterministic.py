@@ -156,13 +156,15 @@ def test_any_text_is_read_and_every_quote_is_in_its_message(said: list[tuple[Rol
 
 
 WORDS = st.sampled_from(
-    sorted(
-        words("""
-            I i'm my we the a in on last next week Friday May 5 2023 and , . ? ! ... " ' ` ``` ( ) - just for
-            years ago thanks hey can't have been http://a.b you 我 昨天 、 : ; to — St.
-        """)
-    )
-    + ["\n"]
+    [
+        "\n",
+        *sorted(
+            words("""
+                I i'm my we the a in on last next week Friday May 5 2023 and , . ? ! ... " ' ` ``` ( ) -
+                just for years ago thanks hey can't have been http://a.b you 我 昨天 、 : ; to — St.
+            """)
+        ),
+    ]
 )
 
 
@@ -176,9 +178,10 @@ def test_any_mixture_of_words_that_rules_look_for_is_read(said: list[str]) -> No
 @pytest.mark.parametrize(
     "piece",
     [
-        "a", "A", "1", " ", "\n", ".", "?", "I ", "my ", '"', "`", "```", "“", "「", "-", "'", "@", "a@", "a.", "www.",
-        "http://", "last ", "a b ", "A B ", "\t", "¿", "我", "1 ", "1.", "- x\n", "just ", "thanks ", "I'd ", "and I ",
-        "really ", "May ", "for 2 ", "a, ", ":\n",
+        "a", "A", "1", " ", "\n", ".", "?", "I ", "my ", '"', "`", "```", "“", "「", "-", "'", "@", "a@",
+        "a.", "www.", "http://", "last ", "a b ", "A B ", "\t", "¿", "我", "1 ", "1.", "- x\n", "just ",
+        "thanks ", "I'd ",
+         "and I ", "really ", "May ", "for 2 ", "a, ", ":\n",
     ],
 )  # fmt: skip
 def test_long_repetitive_text_costs_time_in_proportion_to_its_length(piece: str) -> None:

@@ -236,6 +236,10 @@ async def _print_dense(conversations: list[Conversation]) -> None:
                 conversations, embedder, lambda one: [(t.id, t.content) for t in one.turns]
             )
             print(f"{'dense recall@10 raw':<22}{raw:.1%}")
+            named = await _dense_recall(
+                conversations, embedder, lambda one: [(t.id, f"{t.name}: {t.content}") for t in one.turns]
+            )
+            print(f"{'… with the name':<22}{named:.1%}")
             texts = await _dense_recall(
                 conversations, embedder, lambda one: [(f.message_id, f.text) for f in one.extraction.facts]
             )

@@ -159,7 +159,7 @@ def _reading(text: str) -> _Reading:
     found = [word.replace("’", "'") for word in _WORD.findall(unicodedata.normalize("NFKC", text))]
     folded = [word.casefold() for word in found]
     plain = [word.removesuffix("'s") for word in folded]
-    meaning = [word for word in plain if word not in _LIGHT and not _number(word)]
+    meaning = [word for word in plain if not (word in _LIGHT or _number(word) or _turn(word) == "not")]
     capitals = {word for word, written in zip(plain[1:], found[1:], strict=True) if written[0].isupper()}
     return _Reading(
         order=tuple(plain),
