@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -11,6 +15,7 @@ from mnemon_service.record.record import Record
 from support.postgres import PostgresServer, running_postgres
 from support.records import OTHER_PROJECT, PROJECT, TestClock
 
+Result = TypeVar("Result")
 DATABASES = ("sqlite", "postgresql")
 
 
@@ -22,13 +27,54 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=DATABASES)
-async def location(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Where an empty database is."""
+async def empty_location(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a database without any table is."""
     if request.param == "sqlite":
         yield str(tmp_path / "mnemon.db")
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     name = await server.create_database()
+    yield server.url(name)
+    await server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: quicker than migrating one for each test."""
+    path = tmp_path_factory.mktemp("record") / "mnemon.db"
+    _in_a_loop_of_its_own(_migrate(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """A migrated PostgreSQL database to copy."""
+    name = _in_a_loop_of_its_own(postgres_server.create_database())
+    _in_a_loop_of_its_own(_migrate(postgres_server.url(name)))
+    return name
+
+
+def _in_a_loop_of_its_own(work: Coroutine[Any, Any, Result]) -> Result:
+    """What it answers; the test's own loop may be running in this thread."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()
+
+
+async def _migrate(location: str | Path) -> None:
+    await (await Record.open(location)).close()
+
+
+@pytest.fixture(params=DATABASES)
+async def location(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a migrated database is."""
+    if request.param == "sqlite":
+        copy = tmp_path / "mnemon.db"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), copy)
+        copy.chmod(0o600)
+        yield str(copy)
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = await server.create_database(request.getfixturevalue("migrated_template"))
     yield server.url(name)
     await server.drop_database(name)
 

@@ -394,3 +394,15 @@ async def test_the_log_can_be_read_by_scope_and_event_with_a_position_to_go_on_f
     assert [row.sequence for row in rows] == [4]
     rows, position = await record.log.after(ALL, 1, scope=Scope(user_id="nobody"))
     assert rows == [] and position == 4
+
+
+async def test_the_order_of_the_log_outlives_a_clock_that_goes_back(record: Record, clock: TestClock) -> None:
+    [first] = await add_texts(record, ["one"])
+    clock.advance(hours=-1)
+    [second] = await add_texts(record, ["two"])
+    rows, _ = await record.log.after(ALL, 0)
+    times = [row.record_time for row in rows if row.record_time is not None]
+    assert len(times) == 2 and times[0] <= times[1]
+    page = await record.memories.list(ALL, Selection(as_of=AsOf(time=times[1])))
+    assert {one.id for one in page.memories} == {first.id, second.id}
+    assert (await record.memories.list(ALL, Selection(as_of=AsOf(time=clock.now)))).memories == ()

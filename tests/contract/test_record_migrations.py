@@ -26,25 +26,27 @@ from support.records import ALL, PROJECT, add, memory
 
 
 @pytest.fixture
-async def empty(location: str) -> AsyncIterator[Database]:
+async def empty(empty_location: str) -> AsyncIterator[Database]:
     """A database without any table."""
     opened: Database
-    if location.startswith("postgresql"):
-        opened = PostgresqlDatabase(sa.make_url(location), connections=2)
+    if empty_location.startswith("postgresql"):
+        opened = PostgresqlDatabase(sa.make_url(empty_location), connections=2)
     else:
-        opened = SqliteDatabase(Path(location), readers=1)
+        opened = SqliteDatabase(Path(empty_location), readers=1)
     yield opened
     await opened.close()
 
 
-async def test_the_migrated_schema_is_the_one_that_the_code_knows(empty: Database, location: str) -> None:
+async def test_the_migrated_schema_is_the_one_that_the_code_knows(
+    empty: Database, empty_location: str
+) -> None:
     for module in pkgutil.iter_modules(record_package.__path__, "mnemon_service.record."):
         importlib.import_module(module.name)
     await migrate(empty)
-    driver = "postgresql+asyncpg" if location.startswith("postgresql") else "sqlite+aiosqlite:///"
-    engine = create_async_engine(
-        location.replace("postgresql", driver) if "://" in location else driver + location
-    )
+    url = f"sqlite+aiosqlite:///{empty_location}"
+    if empty_location.startswith("postgresql:"):
+        url = empty_location.replace("postgresql:", "postgresql+asyncpg:", 1)
+    engine = create_async_engine(url)
 
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
@@ -83,10 +85,10 @@ async def test_data_outlives_a_restart_and_a_repeated_migration(location: str) -
     await record.close()
 
 
-async def test_replicas_that_start_together_migrate_once(location: str) -> None:
-    if not location.startswith("postgresql"):
+async def test_replicas_that_start_together_migrate_once(empty_location: str) -> None:
+    if not empty_location.startswith("postgresql"):
         pytest.skip("SQLite has one process")
-    replicas = await asyncio.gather(*(Record.open(location, connections=2) for _ in range(4)))
+    replicas = await asyncio.gather(*(Record.open(empty_location, connections=2) for _ in range(4)))
     await replicas[0].projects.create(PROJECT)
     assert (await replicas[3].projects.get(PROJECT)).id == PROJECT
     token = replicas[1].memories._tokens.issue("q", [1])
