@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +36,8 @@ CONTEXT_MESSAGES: Final = 10
 NEIGHBOURS_A_MESSAGE: Final = 5
 NEIGHBOURS: Final = 20
 """Known memories that a model sees: about 600 tokens."""
+INLINE_CHARACTERS: Final = 4_000
+"""Characters that the deterministic extractor reads on the event loop, in about 10 ms; more in a thread."""
 QUERIES: Final = 32
 """Messages whose neighbours are looked up, the newest; more would cost embeddings, not find more."""
 
@@ -63,7 +66,9 @@ class Planner:
         if model is None:
             with stages.stage("extract"):
                 before = context[-1] if context else None
-                return plan_without_model(request, (), before, now)
+                if sum(len(message.content) for message in request.messages) <= INLINE_CHARACTERS:
+                    return plan_without_model(request, (), before, now)
+                return await asyncio.to_thread(plan_without_model, request, (), before, now)
         neighbours, usage = await self._neighbours(access, request, stages)
         conversation = _conversation(request, settings, context, tuple(neighbours.values()), now)
         with stages.stage("extract"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -163,6 +163,12 @@ class Write:
             if memory.state is MemoryState.ACTIVE and self._is_visible(memory, show_deleted=False)
         }
         return {text: same[digest] for text, digest in hashes.items() if digest in same}
+
+    async def said_already(self, said: Collection[tuple[Scope, str]]) -> set[tuple[Scope, str]]:
+        """Those pairs of a stored scope and a `duplicate_hash` for which `duplicates` would find a memory,
+        in one query for any number of scopes. What this write added is not looked at."""
+        now = to_micros(self.now)
+        return await self._transaction.run(lambda c: present.said_by(c, self.access, said, now))
 
     async def changes_since(self, owner: str, sequence: int) -> list[Memory]:
         """Present rows of an owner that changed after a position, deleted ones included: look here
@@ -384,9 +390,11 @@ class Write:
         operation = claim.operation
         self._pending.claims.append(ClaimUpdate(claim.token, operation.project_id, operation.id, values))
 
-    def answer(self, body: bytes) -> None:
-        """Keep the answer to this request with its effect."""
+    def answer(self, body: bytes, *, shows_memories: bool = True) -> None:
+        """Keep the answer to this request with its effect. One that shows nothing of any memory (counts)
+        outlives the erasure of those that the write changed."""
         self._pending.answer = body
+        self._pending.answer_shows_memories = shows_memories
 
     # How it is done
 
@@ -464,12 +472,16 @@ def _is(memory: Memory, memory_id: str, version: int) -> bool:
 
 
 def _ended(memory: Memory, ended: datetime | None) -> EventTime | None:
-    """The interval of a fact that ceased to hold; it never ends before it begins."""
+    """The interval of a fact that ceased to hold; it never ends before it begins.
+
+    A fact of unknown beginning held at the latest when it was first said, or else when it was stored.
+    """
     if ended is None:
         return memory.event_time
     if memory.event_time is not None:
         return dataclasses.replace(memory.event_time, end_time=max(ended, memory.event_time.time))
-    begun = memory.create_time
-    if begun is None or begun > ended:
+    said = [source.observed_time for source in memory.sources if source.observed_time is not None]
+    begun = min(said, default=memory.create_time)
+    if begun is None:
         return None
-    return EventTime(begun, end_time=ended)
+    return EventTime(begun, end_time=max(ended, begun))
