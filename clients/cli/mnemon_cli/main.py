@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mnemon import MnemonError
+from mnemon import ConfigurationError, MnemonError
 from mnemon_cli.commands import (
     add,
     change,
@@ -84,13 +84,19 @@ def global_options(
         "key": key_file,
         "server_name": server_name,
     }
-    # The commands that mend the configuration must work while it is broken.
-    mends = context.invoked_subcommand in ("config", "init", "version")
-    config_in_force = settings_in_force(flags, Config) if mends else settings_in_force(flags)
+    try:
+        config_in_force = settings_in_force(flags)
+    except ConfigurationError:
+        # The commands that mend the configuration must work while it is broken.
+        if context.invoked_subcommand not in ("config", "init", "version"):
+            raise
+        config_in_force = settings_in_force(flags, Config)
     session = Session(config_in_force, Output(config_in_force.output, agent=agent))
     context.obj = session
     context.call_on_close(session.resources.close)
 
+
+COMMAND = typer.main.get_command(app)
 
 FLAGS = {"--agent", "--tls", "--no-tls", "--insecure"}
 VALUED = {"--address", "--api-key", "--output", "-o", "--timeout", "--ca", "--cert", "--key", "--server-name"}
@@ -117,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command and exits with its code."""
     line = hoisted(sys.argv[1:] if arguments is None else arguments)
     if "_MNEMON_COMPLETE" in os.environ:
-        app(prog_name="mnemon")
+        COMMAND(prog_name="mnemon")
     agent = "--agent" in line[: next((i for i, a in enumerate(line) if a == "--"), len(line))]
     output = Output("table", agent=agent)
     sys.exit(run(line, output))
@@ -126,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(line: Sequence[str], output: Output) -> int:
     """The exit code of one command line; what went wrong is printed."""
     try:
-        code = app(list(line), prog_name="mnemon", standalone_mode=False)
+        code = COMMAND.main(list(line), prog_name="mnemon", standalone_mode=False)
     except MnemonError as error:
         return failed(output, failure_of(error))
     except CommandError as error:
