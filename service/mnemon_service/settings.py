@@ -43,6 +43,30 @@ class Settings(BaseSettings):
         description="Callers by the name in their certificate, without a key: JSON, as "
         '{"spiffe://cluster.local/ns/shop/sa/agent": "writer@default"}; or root.',
     )
+    project_requests_per_second: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Of a project whose settings do not say; no bound if empty. Each replica counts."
+    )
+    project_concurrent_calls: Annotated[int, Field(ge=0)] | None = Field(
+        500, description="Unary calls at once, as above."
+    )
+    project_concurrent_streams: Annotated[int, Field(ge=0)] | None = Field(
+        500, description="Streams at once, as above."
+    )
+    project_adds_per_day: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Adds a day (UTC), as above; for all replicas together."
+    )
+    project_tokens_per_day: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Tokens of model providers a day (UTC), as above; for all replicas together."
+    )
+    project_memories_stored: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Memories stored at once, as above; for all replicas together."
+    )
+    maximum_calls: Annotated[int, Field(ge=1)] = Field(
+        2_000, description="Calls and streams of all projects at once in one process."
+    )
+    maximum_connections: Annotated[int, Field(ge=1)] = Field(
+        10_000, description="Connections to one process; more are closed."
+    )
     data_dir: Path = Field(
         Path(".mnemon"),
         description="Directory of the database, the index, the model cache and the first keys.",

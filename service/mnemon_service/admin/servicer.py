@@ -8,6 +8,7 @@ from mnemon_service.admin.operation_rpcs import OperationRpcs
 from mnemon_service.admin.ports import InstructionWriter, LanguageModels, Rerankers
 from mnemon_service.admin.project_rpcs import ProjectRpcs
 from mnemon_service.admin.settings_rpcs import SettingsRpcs
+from mnemon_service.model.usage import UsageMeter
 from mnemon_service.record.record import Record
 
 
@@ -20,9 +21,10 @@ class AdminServicer(OperationRpcs, KeyRpcs, ProjectRpcs, SettingsRpcs, AuditRpcs
         models: LanguageModels,
         rerankers: Rerankers,
         write_instructions: InstructionWriter,
+        meter: UsageMeter,
     ) -> None:
         OperationRpcs.__init__(self, record.operations)
         KeyRpcs.__init__(self, record.keys)
         ProjectRpcs.__init__(self, record)
-        SettingsRpcs.__init__(self, record.settings, models, rerankers, write_instructions)
+        SettingsRpcs.__init__(self, record.settings, models, rerankers, write_instructions, meter)
         AuditRpcs.__init__(self, record.audit)

@@ -8,6 +8,7 @@ from mnemon_service.admin.ports import InstructionWriter, LanguageModels, Rerank
 from mnemon_service.model.call import Call
 from mnemon_service.model.errors import FailedPrecondition, Reason
 from mnemon_service.model.settings import ProjectSettings
+from mnemon_service.model.usage import UsageMeter
 from mnemon_service.record.project_settings import StoredSettings
 from mnemon_service.wire.enums import ROLES
 from mnemon_service.wire.scopes import access_of
@@ -25,11 +26,13 @@ class SettingsRpcs:
         models: LanguageModels,
         rerankers: Rerankers,
         write_instructions: InstructionWriter,
+        meter: UsageMeter,
     ) -> None:
         self._settings = settings
         self._models = models
         self._rerankers = rerankers
         self._write_instructions = write_instructions
+        self._meter = meter
 
     async def GetSettings(self, _: pb.GetSettingsRequest, call: Call) -> pb.GetSettingsResponse:
         """See the contract."""
@@ -65,7 +68,8 @@ class SettingsRpcs:
         self, request: pb.GenerateInstructionsRequest, call: Call
     ) -> pb.GenerateInstructionsResponse:
         """See the contract."""
-        settings = await self._settings.of(access_of(call.caller).project_id)
+        project_id = access_of(call.caller).project_id
+        settings = await self._settings.of(project_id)
         model = self._models.get(settings.extraction_model)
         if model is None:
             raise FailedPrecondition(
@@ -75,6 +79,7 @@ class SettingsRpcs:
             )
         with call.stages.stage("extract"):
             proposal = await self._write_instructions(model, request.use_case)
+        self._meter.spent(project_id, call.caller.key_id, [proposal.usage])
         response = pb.GenerateInstructionsResponse(
             custom_instructions=proposal.instructions,
         )

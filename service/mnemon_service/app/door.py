@@ -1,4 +1,4 @@
-"""Who may come in and how: authentication and transport, from the settings."""
+"""Who may come in, how, and how often: authentication, transport and limits, from the settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import grpc
 
 from mnemon_service.app.embedders import SettingsWrong
 from mnemon_service.model.caller import Caller, KeyRole
+from mnemon_service.model.settings import Limits
+from mnemon_service.record.record import Record
+from mnemon_service.server.limiter import Limiter
+from mnemon_service.server.quotas import Quotas
 from mnemon_service.server.tls import CertificateUnusable, TlsFiles, tls_credentials
 from mnemon_service.settings import Settings
 
@@ -71,6 +75,19 @@ def certificate_callers(settings: Settings) -> dict[str, Caller]:
     if settings.tls_callers and settings.tls_client_ca_file is None:
         raise SettingsWrong("MNEMON_TLS_CALLERS needs MNEMON_TLS_CLIENT_CA_FILE, which vouches for the names")
     return {name: _caller(name, text) for name, text in settings.tls_callers.items()}
+
+
+def limiter_of(settings: Settings, record: Record, quotas: Quotas) -> Limiter:
+    """The limits in force."""
+    defaults = Limits(
+        requests_per_second=settings.project_requests_per_second,
+        concurrent_calls=settings.project_concurrent_calls,
+        concurrent_streams=settings.project_concurrent_streams,
+        adds_per_day=settings.project_adds_per_day,
+        tokens_per_day=settings.project_tokens_per_day,
+        memories_stored=settings.project_memories_stored,
+    )
+    return Limiter(record.settings, quotas, project_defaults=defaults, maximum_calls=settings.maximum_calls)
 
 
 def _caller(name: str, text: str) -> Caller:

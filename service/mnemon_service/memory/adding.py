@@ -19,12 +19,13 @@ from mnemon_service.memory.planned import (
     PlannedFact,
 )
 from mnemon_service.memory.planning import Planner
-from mnemon_service.memory.ports import Applier, ContentScreen, Recall
+from mnemon_service.memory.ports import Applier, ContentScreen, EndlessRoom, Recall, Room
 from mnemon_service.model.ids import new_id
 from mnemon_service.model.memory import Actor, Memory
 from mnemon_service.model.message import Message
 from mnemon_service.model.settings import ProjectSettings, SettingsSource
 from mnemon_service.model.stages import Stages
+from mnemon_service.model.usage import NoMeter, UsageMeter
 from mnemon_service.record.operation import Claim
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, RequestKey
@@ -46,6 +47,9 @@ class Adder:
         applier: Applier,
         settings: SettingsSource,
         screen: ContentScreen,
+        *,
+        room: Room | None = None,
+        meter: UsageMeter | None = None,
     ) -> None:
         self._record = record
         self._embedding = embedding
@@ -54,6 +58,8 @@ class Adder:
         self._applier = applier
         self._settings = settings
         self._screen = screen
+        self._room = room or EndlessRoom()
+        self._meter = meter or NoMeter()
         self._locks = OwnerLocks()
 
     async def add(
@@ -79,9 +85,13 @@ class Adder:
         request = self._screened(_timed(request, now), settings)
         plan = await self._planner.plan(access, request, settings, stages, now)
         if request.dry_run:
-            return await self._tried(access, request, plan, stages)
+            tried = await self._tried(access, request, plan, stages)
+            self._meter.spent(access.project_id, actor.key_id, tried.usage)
+            return tried
         async with self._locks.held(access.project_id, request.scope.owner):
             plan, embedded = await self._compared(access, request, plan, stages)
+            self._meter.spent(access.project_id, actor.key_id, plan.usage)
+            await self._room.require_room(access.project_id, _new_memories(plan))
             with stages.stage("commit"):
                 async with self._record.write(access, actor, key) as write:
                     if write.stored_answer is not None:
@@ -146,6 +156,11 @@ class Adder:
         sequence = await self._record.log.last_sequence(access)
         changes = tuple(_would(fact, request, plan.extractor) for fact in plan.facts)
         return AddOutcome(changes, (), plan.refusals, plan.usage, sequence)
+
+
+def _new_memories(plan: AddPlan) -> int:
+    """How many memories the plan adds."""
+    return sum(fact.event in (ChangeEvent.ADD, ChangeEvent.SUPERSEDE) for fact in plan.facts)
 
 
 def _described(messages: tuple[Message, ...], descriptions: Mapping[str, str]) -> tuple[Message, ...]:

@@ -80,3 +80,19 @@ class NoScreen:
     def screen(self, settings: ProjectSettings, texts: Sequence[str]) -> list[str]:
         """The texts as they are."""
         return list(texts)
+
+
+class Room(Protocol):
+    """Knows how many memories a project may store."""
+
+    async def require_room(self, project_id: str, adding: int) -> None:
+        """Raises `ResourceExhausted` (QUOTA_EXCEEDED) if the project may not store so many more, which it
+        does next."""
+        ...
+
+
+class EndlessRoom:
+    """There is no bound."""
+
+    async def require_room(self, project_id: str, adding: int) -> None:
+        """Lets everything pass."""

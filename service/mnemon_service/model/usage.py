@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +32,18 @@ class ProviderUsage:
             output_tokens=self.output_tokens + other.output_tokens,
             milliseconds=self.milliseconds + other.milliseconds,
         )
+
+
+class UsageMeter(Protocol):
+    """Hears what was spent at providers."""
+
+    def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage]) -> None:
+        """Must return at once: it is called on the event loop, after the work."""
+        ...
+
+
+class NoMeter:
+    """Counts nothing."""
+
+    def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage]) -> None:
+        """Forgets it."""

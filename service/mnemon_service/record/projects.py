@@ -131,7 +131,7 @@ class Projects:
         parameters = {"ids": list(project_ids)}
 
         def work(connection: Connection) -> dict[str, int]:
-            found = {project_id: number for project_id, number in connection.execute(_COUNT, parameters)}
+            found = {row[0]: row[1] for row in connection.execute(_COUNT, parameters)}
             return dict.fromkeys(project_ids, 0) | found
 
         return await self._database.read(work)

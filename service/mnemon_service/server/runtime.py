@@ -28,6 +28,8 @@ class RuntimeOptions:
     maximum_metadata_bytes: int
     maximum_connection_age_seconds: float = 0.0
     """0 never closes a connection for its age."""
+    maximum_connections: int = 10_000
+    """More are closed at once."""
     credentials: grpc.ServerCredentials | None = None
     """None listens in plaintext."""
 
@@ -99,6 +101,9 @@ def _channel_options(options: RuntimeOptions) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.max_concurrent_streams", 1_000),
+        ("grpc.max_allowed_incoming_connections", options.maximum_connections),
+        # Who connects and says nothing holds a place for 10 s, not for two minutes.
+        ("grpc.server_handshake_timeout_ms", 10_000),
     ]
     if options.maximum_connection_age_seconds:
         chosen.append(("grpc.max_connection_age_ms", int(options.maximum_connection_age_seconds * 1000)))

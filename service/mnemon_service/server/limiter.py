@@ -1,0 +1,180 @@
+"""The limits of projects, keys and the server, asked before a call does any work."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Final
+
+from mnemon_service.model.call import Call
+from mnemon_service.model.errors import Reason, ResourceExhausted
+from mnemon_service.model.settings import Limits, SettingsSource
+from mnemon_service.server.quotas import Quotas, effective
+from mnemon_service.server.rates import PLACE_SECONDS, Subject
+
+ADDING: Final = frozenset(
+    {"MemoryService/AddMemories", "MemoryService/EnqueueMemories", "MemoryService/ImportMemories"}
+)
+"""Calls that count as adds and may store more memories."""
+SPENDING: Final = frozenset(
+    {
+        "MemoryService/AddMemories",
+        "MemoryService/EnqueueMemories",
+        "AdminService/GenerateInstructions",
+    }
+)
+"""Calls that ask a language model."""
+WAITING: Final = frozenset({"AdminService/WaitOperation"})
+"""Unary calls that are held open like streams, and counted as such."""
+REFUSALS_PER_SECOND: Final = 50.0
+"""How many refusals a second one project or key hears at most; the rest waits for its turn. So a flood of
+callers who try again at once costs the server little, and the other projects next to nothing, while a
+caller who is refused once hears so within milliseconds."""
+LONGEST_PAUSE_SECONDS: Final = 2.0
+MAXIMUM_PAUSED: Final = 1_000
+"""Refused calls that pause at once; more are answered without."""
+REMEMBERED: Final = 10_000
+"""Projects and keys whose counters are kept."""
+
+
+class Limiter:
+    """Implements `server.admission.Admission`."""
+
+    def __init__(
+        self,
+        settings: SettingsSource,
+        quotas: Quotas,
+        *,
+        project_defaults: Limits = Limits(),
+        maximum_calls: int = 2_000,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`maximum_calls` bounds calls and streams of all projects together in this process."""
+        self._settings = settings
+        self._quotas = quotas
+        self._defaults = project_defaults
+        self._maximum_calls = maximum_calls
+        self._now = now
+        self._subjects: dict[tuple[str, str], Subject] = {}
+        self._running = 0
+        self._paused = 0
+
+    def admitted(self, call: Call, *, streaming: bool) -> AbstractAsyncContextManager[None]:
+        """See `Admission`."""
+        return _Place(self, call, streaming=streaming or call.method in WAITING)
+
+    async def enter(self, call: Call, *, streaming: bool) -> tuple[Subject, ...]:
+        """Takes a place and a request of everyone whose limits count for the call. Raises
+        `ResourceExhausted`."""
+        bounded = await self._bounded(call)
+        self._require_place()
+        for subject, limits in bounded:
+            try:
+                subject.require_place(limits, streaming=streaming)
+                subject.require_token(limits.requests_per_second, self._now())
+            except ResourceExhausted as refusal:
+                await self._pause(subject, refusal, call)
+                raise
+        for subject, limits in bounded:
+            subject.enter(limits.requests_per_second, streaming=streaming)
+        self._running += 1
+        entered = tuple(subject for subject, _ in bounded)
+        try:
+            await self._take_quotas(call, bounded)
+        except BaseException:
+            self.leave(entered, streaming=streaming)
+            raise
+        return entered
+
+    def leave(self, entered: tuple[Subject, ...], *, streaming: bool) -> None:
+        """Gives the places back."""
+        self._running -= 1
+        for subject in entered:
+            subject.leave(streaming=streaming)
+
+    async def require_room(self, project_id: str, adding: int) -> None:
+        """Raises `ResourceExhausted` (QUOTA_EXCEEDED) if the project may not store so many more, which it
+        does next. For the write path: how many an add stores is known late."""
+        limit = effective((await self._settings.of(project_id)).limits, self._defaults).memories_stored
+        if limit is not None and adding:
+            await self._quotas.require_room(project_id, adding, limit, stored=True)
+
+    def _require_place(self) -> None:
+        if self._running >= self._maximum_calls:
+            raise ResourceExhausted(
+                "the server has no free place for another call",
+                reason=Reason.TOO_MANY_CONCURRENT_CALLS,
+                retry_after=PLACE_SECONDS,
+                metadata={"limit": "server.concurrent_calls"},
+            )
+
+    async def _bounded(self, call: Call) -> list[tuple[Subject, Limits]]:
+        caller = call.caller
+        found = []
+        if caller.project_id:
+            settings = await self._settings.of(caller.project_id)
+            limits = effective(settings.limits, self._defaults)
+            found.append((self._subject("project", caller.project_id), limits))
+        if caller.key_id:
+            found.append((self._subject("key", caller.key_id), caller.limits))
+        return found
+
+    def _subject(self, name: str, subject_id: str) -> Subject:
+        subject = self._subjects.get((name, subject_id))
+        if subject is None:
+            if len(self._subjects) >= REMEMBERED:
+                self._subjects = {at: kept for at, kept in self._subjects.items() if not kept.is_idle}
+            subject = self._subjects[name, subject_id] = Subject(name)
+        return subject
+
+    async def _take_quotas(self, call: Call, bounded: list[tuple[Subject, Limits]]) -> None:
+        project_id = call.caller.project_id
+        for subject, limits in bounded:
+            subject_id = call.caller.key_id if subject.name == "key" else ""
+            if call.method in SPENDING and limits.tokens_per_day is not None:
+                await self._quotas.require_tokens(project_id, subject_id, subject.name, limits.tokens_per_day)
+            if call.method in ADDING and limits.memories_stored is not None:
+                await self._quotas.require_room(project_id, 1, limits.memories_stored)
+            if call.method in ADDING and limits.adds_per_day is not None:
+                await self._quotas.take_add(project_id, subject_id, subject.name, limits.adds_per_day)
+
+    async def _pause(self, subject: Subject, refusal: ResourceExhausted, call: Call) -> None:
+        if self._paused >= MAXIMUM_PAUSED:
+            return
+        # Spread, so that those who were refused together do not come back together.
+        pause = random.uniform(0.5, 1.5) * subject.refusing / REFUSALS_PER_SECOND
+        pause = min(pause, LONGEST_PAUSE_SECONDS)
+        if call.time_remaining is not None:
+            pause = min(pause, call.time_remaining / 2)
+        self._paused += 1
+        subject.refusing += 1
+        try:
+            await asyncio.sleep(pause)
+        finally:
+            self._paused -= 1
+            subject.refusing -= 1
+        refusal.retry_after = max(0.05, (refusal.retry_after or 0.0) - pause)
+
+
+class _Place:
+    """A call's place while it runs."""
+
+    __slots__ = ("_call", "_entered", "_limiter", "_streaming")
+
+    def __init__(self, limiter: Limiter, call: Call, *, streaming: bool) -> None:
+        self._limiter = limiter
+        self._call = call
+        self._streaming = streaming
+        self._entered: tuple[Subject, ...] = ()
+
+    async def __aenter__(self) -> None:
+        self._entered = await self._limiter.enter(self._call, streaming=self._streaming)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._limiter.leave(self._entered, streaming=self._streaming)

@@ -1,0 +1,82 @@
+"""How often and how many at once: counters in this process, one set for each project and each key.
+
+Rates and places are counted by each replica for itself: with a load balancer that spreads calls evenly,
+N replicas admit N times the rate. Daily quotas are exact across replicas (`quotas.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mnemon_service.model.errors import Reason, ResourceExhausted
+from mnemon_service.model.settings import Limits
+
+BURST: Final = 2.0
+"""A bucket holds this many seconds of its rate (the contract's "bursts of twice as many")."""
+NEVER_SECONDS: Final = 3600.0
+"""What a caller is told to wait where the limit is 0 and only an administrator can help."""
+PLACE_SECONDS: Final = 0.5
+"""What a caller is told to wait for a free place: about as long as a call takes."""
+
+
+@dataclass(slots=True)
+class Subject:
+    """A project or a key: its bucket of requests and its calls that run now."""
+
+    name: str
+    """`project` or `key`: the beginning of the limit's name in errors."""
+    level: float = -1.0
+    """Tokens in the bucket; below 0 before the first use."""
+    filled_at: float = 0.0
+    calls: int = 0
+    streams: int = 0
+    refusing: int = 0
+    """Calls that are refused and do not know it yet."""
+
+    def require_place(self, limits: Limits, *, streaming: bool) -> None:
+        """Raises `ResourceExhausted` (TOO_MANY_CONCURRENT_CALLS) if all places are taken."""
+        limit = limits.concurrent_streams if streaming else limits.concurrent_calls
+        running, what = (self.streams, "streams") if streaming else (self.calls, "calls")
+        if limit is not None and running >= limit:
+            raise ResourceExhausted(
+                f"the {self.name} has {limit} {what} at once, and all are in use",
+                reason=Reason.TOO_MANY_CONCURRENT_CALLS,
+                retry_after=PLACE_SECONDS if limit else NEVER_SECONDS,
+                metadata={"limit": f"{self.name}.concurrent_{what}"},
+            )
+
+    def require_token(self, rate: float | None, now: float) -> None:
+        """Fills the bucket. Raises `ResourceExhausted` (RATE_LIMITED) if it holds less than one token."""
+        if rate is None:
+            return
+        capacity = max(1.0, BURST * rate)
+        if self.level < 0:
+            self.level = capacity
+        else:
+            self.level = min(capacity, self.level + (now - self.filled_at) * rate)
+        self.filled_at = now
+        if rate <= 0 or self.level < 1:
+            raise ResourceExhausted(
+                f"the {self.name} may make {rate:g} requests a second",
+                reason=Reason.RATE_LIMITED,
+                retry_after=min(NEVER_SECONDS, (1 - self.level) / rate) if rate > 0 else NEVER_SECONDS,
+                metadata={"limit": f"{self.name}.requests_per_second"},
+            )
+
+    def enter(self, rate: float | None, *, streaming: bool) -> None:
+        """Takes a token and a place."""
+        if rate is not None:
+            self.level -= 1
+        self.streams += streaming
+        self.calls += not streaming
+
+    def leave(self, *, streaming: bool) -> None:
+        """Gives the place back."""
+        self.streams -= streaming
+        self.calls -= not streaming
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nothing runs."""
+        return not (self.calls or self.streams or self.refusing)

@@ -1,0 +1,191 @@
+"""Limits as callers meet them: through gRPC, with keys and settings of real projects."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from mnemon.v1 import admin_service_pb2 as pb
+from mnemon.v1.admin_service_pb2_grpc import AdminServiceStub
+from mnemon_service.model.call import Call
+from mnemon_service.model.caller import Caller, KeyRole
+from mnemon_service.model.errors import ResourceExhausted
+from mnemon_service.model.settings import Limits, ProjectSettings
+from mnemon_service.record.audit import AuditEvent
+from mnemon_service.record.record import Record
+from mnemon_service.server.limiter import Limiter
+from mnemon_service.server.quotas import Quotas
+from support.administration import Administration, administration
+from support.key_sender import bearer
+
+
+class HeldAdmission:
+    """A limiter that is made once the record is there."""
+
+    def __init__(self) -> None:
+        self.limiter: Limiter | None = None
+
+    def admitted(self, call: Call, *, streaming: bool) -> Any:
+        assert self.limiter is not None
+        return self.limiter.admitted(call, streaming=streaming)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Administration]:
+    admission = HeldAdmission()
+    async with administration(tmp_path, admission=admission) as running:
+        quotas = Quotas(running.record)
+        admission.limiter = Limiter(running.record.settings, quotas, maximum_calls=50)
+        yield running
+        await quotas.close()
+
+
+@pytest.fixture
+async def stub(server: Administration) -> AsyncIterator[AdminServiceStub]:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        yield AdminServiceStub(channel)
+
+
+async def limit_project(record: Record, limits: Limits) -> None:
+    """Sets the limits of the default project."""
+
+    def change(before: ProjectSettings) -> ProjectSettings:
+        return replace(before, limits=limits)
+
+    await record.settings.update("default", change, AuditEvent("UpdateSettings", ""))
+
+
+def details(error: grpc.aio.AioRpcError) -> tuple[str, str, float]:
+    """Reason, limit and seconds to wait."""
+    metadata = dict(error.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    for detail in status.details:
+        detail.Unpack(info) or detail.Unpack(retry)
+    return info.reason, info.metadata["limit"], retry.retry_delay.ToTimedelta().total_seconds()
+
+
+async def get_project(stub: AdminServiceStub, metadata: Any) -> None:
+    """One call."""
+    call: Any = stub.GetProject(pb.GetProjectRequest(), metadata=metadata)
+    await call
+
+
+async def refusals(stub: AdminServiceStub, metadata: Any, calls: int) -> list[grpc.aio.AioRpcError]:
+    """What became of calls made at once: the errors."""
+    made = [get_project(stub, metadata) for _ in range(calls)]
+    ended: list[Any] = await asyncio.gather(*made, return_exceptions=True)
+    return [error for error in ended if isinstance(error, grpc.aio.AioRpcError)]
+
+
+async def test_a_project_over_its_rate_hears_which_limit_and_when(
+    server: Administration, stub: AdminServiceStub
+) -> None:
+    metadata = await server.metadata(KeyRole.READER)
+    await limit_project(server.record, Limits(requests_per_second=2))
+    refused = await refusals(stub, metadata, 10)
+    assert len(refused) == 6  # a burst of 4
+    assert refused[0].code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason, limit, wait = details(refused[0])
+    assert (reason, limit) == ("RATE_LIMITED", "project.requests_per_second")
+    assert 0 < wait <= 0.5
+
+
+async def test_a_key_has_limits_of_its_own(server: Administration, stub: AdminServiceStub) -> None:
+    narrow = bearer(await server.key(KeyRole.READER, limits=Limits(requests_per_second=1)))
+    refused = await refusals(stub, narrow, 5)
+    assert {details(error)[1] for error in refused} == {"key.requests_per_second"}
+    assert not await refusals(stub, await server.metadata(KeyRole.READER), 5)
+
+
+async def test_new_limits_hold_at_once(server: Administration, stub: AdminServiceStub) -> None:
+    metadata = await server.metadata(KeyRole.READER)
+    assert not await refusals(stub, metadata, 5)
+    await limit_project(server.record, Limits(concurrent_calls=0))
+    (refused,) = await refusals(stub, metadata, 1)
+    assert details(refused)[:2] == ("TOO_MANY_CONCURRENT_CALLS", "project.concurrent_calls")
+
+
+def call_of(project_id: str = "default", method: str = "AdminService/GetProject") -> Call:
+    return Call(method, Caller(project_id, KeyRole.WRITER, f"key-of-{project_id}"), "request")
+
+
+async def test_places_are_given_back_when_calls_end_however_they_end(server: Administration) -> None:
+    limiter = Limiter(server.record.settings, Quotas(server.record), maximum_calls=1)
+    with pytest.raises(RuntimeError):
+        async with limiter.admitted(call_of(), streaming=False):
+            raise RuntimeError
+    async with limiter.admitted(call_of(), streaming=False):
+        with pytest.raises(ResourceExhausted) as refused:
+            await limiter.enter(call_of("other"), streaming=True)
+        assert refused.value.metadata["limit"] == "server.concurrent_calls"
+    async with limiter.admitted(call_of(), streaming=True):
+        pass
+
+
+async def test_a_refused_quota_gives_the_place_back(server: Administration) -> None:
+    limiter = Limiter(
+        server.record.settings,
+        Quotas(server.record),
+        project_defaults=Limits(adds_per_day=1, memories_stored=0),
+        maximum_calls=1,
+    )
+    add = call_of(method="MemoryService/AddMemories")
+    for _ in range(3):
+        with pytest.raises(ResourceExhausted) as refused:
+            await limiter.enter(add, streaming=False)
+        assert refused.value.metadata["limit"] == "project.memories_stored"
+
+
+async def test_waiting_for_an_operation_takes_the_place_of_a_stream(server: Administration) -> None:
+    limiter = Limiter(
+        server.record.settings, Quotas(server.record), project_defaults=Limits(concurrent_calls=0)
+    )
+    async with limiter.admitted(call_of(method="AdminService/WaitOperation"), streaming=False):
+        pass
+
+
+@pytest.mark.slow
+async def test_one_projects_flood_leaves_the_others_their_pace(
+    server: Administration, stub: AdminServiceStub
+) -> None:
+    """A second project's p95 moves by at most a quarter, and half a millisecond, while 64 callers of a
+    limited project try again at once, always."""
+    await server.record.projects.ensure("flooding")
+    calm = await server.metadata(KeyRole.READER)
+    flooding = await server.key(KeyRole.READER, "flooding", limits=Limits(requests_per_second=20))
+
+    async def p95() -> float:
+        times = []
+        for _ in range(400):
+            begun = time.perf_counter()
+            await get_project(stub, calm)
+            times.append(time.perf_counter() - begun)
+        return sorted(times)[int(len(times) * 0.95)]
+
+    await p95()
+    alone = min([await p95() for _ in range(3)])
+    command = [sys.executable, "-m", "support.flooding", server.address, flooding, "64"]
+    flooder = await asyncio.create_subprocess_exec(
+        *command, cwd=Path(__file__).parents[1], stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert flooder.stdout is not None
+        assert await flooder.stdout.readline() == b"flooding\n"
+        await p95()
+        flooded = min([await p95() for _ in range(3)])
+        assert flooder.returncode is None
+    finally:
+        flooder.kill()
+        await flooder.wait()
+    print(f"p95 alone {alone * 1e3:.2f} ms, beside the flood {flooded * 1e3:.2f} ms")
+    assert flooded <= alone * 1.25 + 0.0005
