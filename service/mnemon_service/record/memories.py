@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from typing import Any, Final
 
@@ -253,6 +253,34 @@ class Memories:
 
         return await self._database.read_snapshot(work)
 
+    async def beside(
+        self, access: Access, selection: Selection, space: str, places: Mapping[tuple[str, str], Set[int]]
+    ) -> builtins.list[ScopeRow]:
+        """The present memories of a selection that stand at these places (`run_position`) of conversations
+        (`run_id`, `session`), with their vectors. Conversations without a run are left out: no index
+        knows them."""
+        scope = allowed_scope(access, selection.scope)
+        runs = sorted({run_id for run_id, _ in places if run_id})
+        if scope is None or not runs:
+            return []
+        shape = shape_of(scope, selection.states)
+        query = filtered(_by_places(shape), shape, selection.filter, self._database.dialect)
+        positions = sorted({place for wanted in places.values() for place in wanted})
+        parameters = scope_parameters(access, scope) | {"runs": runs, "positions": list(map(str, positions))}
+
+        def work(connection: Connection) -> builtins.list[ScopeRow]:
+            rows = connection.execute(query, parameters | self._moment(connection, access, None))
+            found = [memory_of(row) for row in rows]
+            wanted = [
+                memory
+                for memory in found
+                if memory.run_position in places.get((memory.scope.run_id, memory.session), ())
+            ]
+            vectors = vectors_of(connection, access.project_id, space, wanted, sentences=True)
+            return [ScopeRow(*pair) for pair in zip(wanted, vectors, strict=True)]
+
+        return await self._database.read_snapshot(work)
+
     def _moment(self, connection: Connection, access: Access, as_of: AsOf | None) -> Values:
         """Parameters for a read that is not a page."""
         if as_of is None:
@@ -264,6 +292,16 @@ class Memories:
         if as_of is None:
             return await self._database.read(work)
         return await self._database.read_snapshot(work)
+
+
+@cache
+def _by_places(shape: Shape) -> Rows:
+    table = shape.table
+    return selecting(shape).where(
+        any_of(table.c.run_id, "runs"),
+        table.c.run_id != sa.literal_column("''"),
+        any_of(sa.cast(table.c.run_position, sa.Text), "positions"),
+    )
 
 
 @cache
