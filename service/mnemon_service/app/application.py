@@ -27,6 +27,8 @@ from mnemon_service.memory.changing import Changer
 from mnemon_service.memory.delete_rpcs import DeleteWorker
 from mnemon_service.memory.embedding import TextEmbedding
 from mnemon_service.memory.enqueue_rpcs import AddWorker
+from mnemon_service.memory.import_operation import BrokenImports
+from mnemon_service.memory.importing import Importer
 from mnemon_service.memory.planning import Planner
 from mnemon_service.memory.ports import NoScreen
 from mnemon_service.memory.servicer import MemoryServicer
@@ -44,7 +46,7 @@ from mnemon_service.server.key_authenticator import KeyAuthenticator
 from mnemon_service.server.runtime import Runtime, RuntimeOptions
 from mnemon_service.server.telemetry import Telemetry
 from mnemon_service.settings import Settings
-from mnemon_service.wire.operations import ADD_MEMORIES, DELETE_MEMORIES
+from mnemon_service.wire.operations import ADD_MEMORIES, DELETE_MEMORIES, IMPORT_MEMORIES
 
 DATABASE_FILE: Final = "mnemon.db"
 INDEX_DIRECTORY: Final = "index"
@@ -194,11 +196,19 @@ class Application:
         planner = Planner(record, embedding, search.recall, models)
         adder = Adder(record, embedding, planner, search.recall, applier, project_settings, screen)
         changer = Changer(record, embedding, applier)
-        self._work(record, {ADD_MEMORIES: AddWorker(adder), DELETE_MEMORIES: DeleteWorker(record, applier)})
+        importer = Importer(record, embedding, applier, project_settings, screen)
+        self._work(
+            record,
+            {
+                ADD_MEMORIES: AddWorker(adder),
+                DELETE_MEMORIES: DeleteWorker(record, applier),
+                IMPORT_MEMORIES: BrokenImports(),
+            },
+        )
         return [
             (
                 memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"],
-                MemoryServicer(record, adder, changer, project_settings, screen),
+                MemoryServicer(record, adder, changer, importer, project_settings, screen),
             ),
             (search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], search),
             (

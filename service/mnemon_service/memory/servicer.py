@@ -8,6 +8,10 @@ from mnemon_service.memory.change_rpcs import ChangeRpcs
 from mnemon_service.memory.changing import Changer
 from mnemon_service.memory.delete_rpcs import DeleteRpcs
 from mnemon_service.memory.enqueue_rpcs import EnqueueRpcs
+from mnemon_service.memory.export_rpcs import ExportRpcs
+from mnemon_service.memory.feedback_rpcs import FeedbackRpcs
+from mnemon_service.memory.import_rpcs import ImportRpcs
+from mnemon_service.memory.importing import Importer
 from mnemon_service.memory.ports import ContentScreen
 from mnemon_service.memory.read_rpcs import ReadRpcs
 from mnemon_service.memory.watch_rpcs import WatchRpcs
@@ -15,7 +19,17 @@ from mnemon_service.model.settings import SettingsSource
 from mnemon_service.record.record import Record
 
 
-class MemoryServicer(AddRpcs, EnqueueRpcs, ReadRpcs, ChangeRpcs, DeleteRpcs, WatchRpcs):
+class MemoryServicer(
+    AddRpcs,
+    EnqueueRpcs,
+    ImportRpcs,
+    ExportRpcs,
+    ReadRpcs,
+    ChangeRpcs,
+    DeleteRpcs,
+    WatchRpcs,
+    FeedbackRpcs,
+):
     """Implements the contract's MemoryService. RPCs it lacks answer UNIMPLEMENTED."""
 
     def __init__(
@@ -23,12 +37,16 @@ class MemoryServicer(AddRpcs, EnqueueRpcs, ReadRpcs, ChangeRpcs, DeleteRpcs, Wat
         record: Record,
         adder: Adder,
         changer: Changer,
+        importer: Importer,
         settings: SettingsSource,
         screen: ContentScreen,
     ) -> None:
         AddRpcs.__init__(self, adder)
         EnqueueRpcs.__init__(self, changer)
+        ImportRpcs.__init__(self, importer, record.operations)
+        ExportRpcs.__init__(self, record)
         ReadRpcs.__init__(self, record)
         ChangeRpcs.__init__(self, changer, settings, screen)
         DeleteRpcs.__init__(self, record, changer)
         WatchRpcs.__init__(self, record)
+        FeedbackRpcs.__init__(self, changer, record.feedback)

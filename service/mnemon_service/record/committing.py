@@ -67,7 +67,8 @@ def write_pending(
     _write_conversations(connection, dialect, project_id, pending, now)
     _write_operations(connection, pending, now)
     if request is not None and pending.answer is not None:
-        keep_answer(connection, access, request, pending.answer, pending.owners, now)
+        owners = pending.owners if pending.answer_shows_memories else ()
+        keep_answer(connection, access, request, pending.answer, owners, now)
     if dialect.name == "postgresql":
         _notify(connection, project_id, pending, last_sequence)
 

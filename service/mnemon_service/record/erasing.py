@@ -13,6 +13,7 @@ from mnemon_service.model.memory import Memory
 from mnemon_service.model.scope import SCOPE_FIELDS, Scope
 from mnemon_service.model.text_hash import text_hash
 from mnemon_service.record.dialects import any_of
+from mnemon_service.record.feedback import drop_feedback
 from mnemon_service.record.idempotency import blank_answers
 from mnemon_service.record.operation import OperationState
 from mnemon_service.record.pending import Pending
@@ -125,7 +126,7 @@ def _in_scope(statement: _Statement, table: sa.Table, project_id: str, scope: Sc
 
 def erase(connection: Connection, project_id: str, pending: Pending) -> None:
     """Blank the log rows of the erased memories, drop their rows, the messages that no other memory came
-    from, their vectors, and the stored answers that may show them."""
+    from, their vectors, what was said of them, and the stored answers that may show them."""
     ids = pending.erased
     named = {"project": project_id, "ids": ids}
     message_ids = list(connection.scalars(_MESSAGES_OF, named))
@@ -134,6 +135,7 @@ def erase(connection: Connection, project_id: str, pending: Pending) -> None:
     connection.execute(_UNLINK_MESSAGES, named)
     connection.execute(_BLANK_LOG, named)
     connection.execute(_DROP_MEMORIES, named)
+    drop_feedback(connection, project_id, ids)
     if message_ids:
         connection.execute(_DROP_MESSAGES, {"project": project_id, "messages": message_ids})
     if hashes:

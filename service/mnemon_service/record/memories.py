@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from functools import cache
 from typing import Any, Final
 
@@ -12,11 +12,13 @@ from sqlalchemy.engine import Connection
 
 from mnemon_service.model.errors import InvalidArgument
 from mnemon_service.model.memory import Memory, MemoryState
+from mnemon_service.model.scope import Scope
 from mnemon_service.record.database import Database, Result, Work
 from mnemon_service.record.dialects import any_of
 from mnemon_service.record.embeddings import vectors_of
 from mnemon_service.record.moments import Moment, last_sequence, past_moment
 from mnemon_service.record.page_tokens import PageTokens
+from mnemon_service.record.present import said_by
 from mnemon_service.record.queries import (
     Rows,
     Shape,
@@ -204,6 +206,13 @@ class Memories:
             return int(connection.scalar(query, parameters | moment) or 0)
 
         return await self._read(work, selection.as_of)
+
+    async def said_already(
+        self, access: Access, said: Collection[tuple[Scope, str]]
+    ) -> set[tuple[Scope, str]]:
+        """Those pairs of a stored scope and a `duplicate_hash` that an active memory has."""
+        now = to_micros(self._clock())
+        return await self._database.read(lambda connection: said_by(connection, access, said, now))
 
     async def scope_rows(
         self, access: Access, owner: str, space: str, *, limit: int | None = None

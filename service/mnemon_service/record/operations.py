@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mnemon_service.model.errors import FailedPrecondition, NotFound, Reason
+from mnemon_service.model.ids import new_id
 from mnemon_service.model.scope import SCOPE_FIELDS, Scope
-from mnemon_service.record.committing import NOTIFY, update_claimed
+from mnemon_service.record.committing import NOTIFY, operation_values, update_claimed
 from mnemon_service.record.database import Database, Result, Work
 from mnemon_service.record.operation import Claim, Operation, OperationState
 from mnemon_service.record.page_tokens import PageTokens
@@ -114,6 +115,38 @@ class Operations:
             return _get(connection, access, operation_id)
 
         return await self._changed(work)
+
+    # What calls do that are operations themselves
+
+    async def begin(
+        self, access: Access, operation_type: str, *, actor_key: str, scope: Scope, lease: timedelta
+    ) -> Claim:
+        """An operation that runs at once, in the hands of the caller: hold it with `heartbeat`, end it
+        with `succeed`, `fail` or `cancelled`. If its holder dies, a worker of this type claims it."""
+        now = self._clock()
+        operation = Operation(
+            id=new_id(),
+            project_id=access.project_id,
+            type=operation_type,
+            state=OperationState.RUNNING,
+            scope=scope.narrowed_by(access.bound) or access.bound,
+            actor_key=actor_key,
+            payload=b"",
+            create_time=now,
+            update_time=now,
+            attempts=1,
+            start_time=now,
+            available_time=now,
+        )
+        claim = Claim(operation, secrets.token_hex(16))
+        values = operation_values(operation) | {
+            "attempts": 1,
+            "start_time": to_micros(now),
+            "lease_token": claim.token,
+            "lease_expire_time": to_micros(now + lease),
+        }
+        await self._changed(lambda connection: connection.execute(sa.insert(operations), values))
+        return claim
 
     # What workers do
 

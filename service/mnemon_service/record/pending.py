@@ -38,6 +38,7 @@ class Pending:
     operations: list[Operation] = field(default_factory=list)
     claims: list[ClaimUpdate] = field(default_factory=list)
     answer: bytes | None = None
+    answer_shows_memories: bool = True
     owners: set[str] = field(default_factory=set)
     """Whose memories the write has read or changed: its answer may show them."""
 

@@ -39,6 +39,14 @@ _BY_DUPLICATE_HASH: Final = sa.select(*memory_columns()).where(
     *(memories.c[field] == sa.bindparam(field) for field in SCOPE_FIELDS),
 )
 """In no order: asked for one, SQLite walks the whole project in it."""
+_SAID_BY: Final = sa.select(
+    memories.c.duplicate_hash, memories.c.expire_time, *(memories.c[field] for field in SCOPE_FIELDS)
+).where(
+    _IN_PROJECT,
+    any_of(memories.c.duplicate_hash, "hashes"),
+    any_of(memories.c.owner, "owners"),
+    memories.c.state == MemoryState.ACTIVE.value,
+)
 _CHANGED: Final = (
     sa.select(*memory_columns())
     .where(
@@ -78,6 +86,24 @@ def by_duplicate_hash(
         _BY_DUPLICATE_HASH, ids | {"project_id": access.project_id, "hashes": sorted(hashes)}
     )
     return sorted(_within(access, rows), key=lambda memory: memory.sequence)
+
+
+def said_by(
+    connection: Connection, access: Access, wanted: Iterable[tuple[Scope, str]], now: int
+) -> set[tuple[Scope, str]]:
+    """Which pairs of a stored scope and a duplicate hash have an active memory; any number of scopes in
+    one query."""
+    pairs = set(wanted)
+    parameters = {
+        "project_id": access.project_id,
+        "hashes": sorted({digest for _, digest in pairs}),
+        "owners": sorted({scope.owner for scope, _ in pairs}),
+    }
+    return pairs & {
+        (Scope(*(getattr(row, field) for field in SCOPE_FIELDS)), row.duplicate_hash)
+        for row in connection.execute(_SAID_BY, parameters)
+        if row.expire_time is None or row.expire_time > now
+    }
 
 
 def changed(connection: Connection, access: Access, owner: str, sequence: int) -> list[Memory]:

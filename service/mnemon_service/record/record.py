@@ -22,6 +22,8 @@ from mnemon_service.record.dialects import Dialect
 from mnemon_service.record.embeddings import Embeddings
 from mnemon_service.record.entities import Entities
 from mnemon_service.record.freshness import Freshness
+from mnemon_service.record.exports import Exports
+from mnemon_service.record.feedback import Feedback
 from mnemon_service.record.idempotency import find_answer
 from mnemon_service.record.keys import Keys
 from mnemon_service.record.log import Log
@@ -65,6 +67,8 @@ class Record:
         self.memories = Memories(database, clock, tokens)
         self.log = Log(database, clock, tokens)
         self.messages = Messages(database)
+        self.exports = Exports(database, clock)
+        self.feedback = Feedback(database, clock)
         self.embeddings = Embeddings(database)
         self.entities = Entities(database, tokens)
         self.operations = Operations(database, clock, tokens, signal)

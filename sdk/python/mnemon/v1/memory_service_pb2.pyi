@@ -295,7 +295,9 @@ Global___EnqueueMemoriesResponse: _TypeAlias = EnqueueMemoriesResponse  # noqa: 
 
 @_typing.final
 class ImportRow(_message.Message):
-    """One memory to import."""
+    """One memory to import. The server checks each row by itself, by the rules of Memory: a wrong one is
+    reported in the result and does not refuse its message.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

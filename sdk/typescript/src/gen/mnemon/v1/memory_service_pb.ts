@@ -252,7 +252,8 @@ export const EnqueueMemoriesResponseSchema: GenMessage<EnqueueMemoriesResponse> 
   messageDesc(file_mnemon_v1_memory_service, 3);
 
 /**
- * One memory to import.
+ * One memory to import. The server checks each row by itself, by the rules of Memory: a wrong one is
+ * reported in the result and does not refuse its message.
  *
  * @generated from message mnemon.v1.ImportRow
  */
