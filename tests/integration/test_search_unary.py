@@ -89,6 +89,22 @@ async def test_a_match_of_names_alone_is_a_candidate(world: SearchWorld) -> None
     assert hit.parts.entity == 1.0
 
 
+async def test_what_stands_beside_a_good_hit_is_a_candidate(world: SearchWorld) -> None:
+    """It shares neither words nor meaning with the question; the index could not have named it."""
+    run = Scope(user_id="ana", run_id="run-1")
+    await world.remember(*(f"another dog, number {number}" for number in range(150)))
+    await world.remember("where did the dog hide the bone", scope=run, run_position=1, session="s")
+    await world.remember("zyx-4711", scope=run, run_position=2, session="s")
+    await world.remember(
+        "zyx-4711 of other people", scope=Scope(user_id="bo", run_id="run-1"), run_position=2
+    )
+    await world.apply()
+    answer = await world.search("where did the dog hide the bone", top_k=2)
+    assert [hit.memory.text for hit in answer.hits] == ["where did the dog hide the bone", "zyx-4711"]
+    assert answer.summary.candidate_counts["neighbour"] == 1
+    assert answer.hits[1].parts.neighbour > answer.hits[1].parts.semantic
+
+
 async def test_a_write_that_returned_is_seen(world: SearchWorld) -> None:
     """Neither the view nor the index was told of it."""
     [old] = await world.remember("I live in Oslo")

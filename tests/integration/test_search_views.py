@@ -217,6 +217,8 @@ def anybody(chance: random.Random) -> Memory:
         categories=tuple(chance.sample(["travel", "food", "work"], chance.randint(0, 2))),
         metadata=chance.choice([{}, {"level": 1}, {"level": 2.5}, {"level": "one"}, {"a": {"b": True}}]),
         attributed_to=chance.choice(["", "Ana", "Bob"]),
+        run_position=chance.randint(0, 20),
+        session=chance.choice(["", "s"]),
         event_time=chance.choice([None, EventTime(NOW.replace(month=chance.randint(1, 12)))]),
         entities=tuple(Entity(name) for name in chance.sample(NAMES, chance.randint(0, 2))),
         sources=chance.choice([(), (Source("m", Role.USER, observed_time=NOW),)]),
@@ -240,8 +242,7 @@ async def test_memory_and_index_agree_and_so_does_the_oracle(
 ) -> None:
     """Random memories and questions: both ways find the same hits with the same scores.
 
-    They differ where conversations are looked at (a view also finds what stands beside a hit), so nothing
-    here has a place in one.
+    All memories are candidates here, so that neighbours and sittings lend the same too.
     """
     chance = random.Random(seed)
     async with search_world(tmp_path, index) as world:

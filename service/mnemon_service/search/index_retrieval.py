@@ -15,12 +15,14 @@ from typing import Any, Final, Protocol
 from mnemon_service.index import protocol
 from mnemon_service.index.protocol import IndexHit, MemoryIndex
 from mnemon_service.model.filter_matching import matches
+from mnemon_service.model.memory import Memory
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, Change, ScopeRow
 from mnemon_service.search.question import Notice, NoticeCode, Prepared, Question
 from mnemon_service.search.ranking.candidate import TermStatistics
-from mnemon_service.search.ranking.scope_view import ScopeView
-from mnemon_service.search.retrieval import ENTITY, KEYWORD, SEMANTIC, TAIL, Found, Place
+from mnemon_service.search.ranking.fusion import fuse, neighbours_to_fetch
+from mnemon_service.search.ranking.scope_view import ScopeView, ViewRow
+from mnemon_service.search.retrieval import ENTITY, KEYWORD, NEIGHBOUR, SEMANTIC, TAIL, Found, Place
 from mnemon_service.search.settings import SearchSettings
 from mnemon_service.search.term_sample import TermSamples
 from mnemon_service.search.view_rows import view_row
@@ -111,6 +113,17 @@ class IndexPlaces:
         )
         return rows
 
+    async def beside(self, prepared: Prepared, found: Found) -> list[tuple[ViewRow, Memory]]:
+        """What stands beside the best candidates in their conversations and was not found itself."""
+        if not prepared.expand_best:
+            return []
+        weights = prepared.weights
+        order = fuse(prepared.query, found.candidates, found.statistics, weights)
+        places = neighbours_to_fetch(order, prepared.expand_best, weights.neighbour_reach)
+        question = prepared.question
+        rows = await self._record.memories.beside(question.access, question.selection, self._space, places)
+        return [(view_row(row.memory, row.vectors, self._dimension), row.memory) for row in rows]
+
     def view(self, rows: Sequence[ScopeRow]) -> ScopeView:
         """The candidates as a view of their own."""
         made = [view_row(row.memory, row.vectors, self._dimension) for row in rows]
@@ -152,8 +165,12 @@ class IndexPlace:
         ]
         view = await asyncio.to_thread(self._places.view, [*rows, *late])
         warm = CandidatePlace(view, self._statistics, self._sequence)
-        counts = {arm: len(hits) for arm, hits in lists.items()} | {TAIL: len(late)}
         found = await warm.find(prepared)
+        beside = await self._places.beside(prepared, found)
+        if beside:
+            found = await warm.widened(prepared, beside)
+            memories |= {row.memory_id: memory for row, memory in beside}
+        counts = {arm: len(hits) for arm, hits in lists.items()} | {TAIL: len(late), NEIGHBOUR: len(beside)}
         return replace(found, counts=counts, notices=self._notices, memories=memories)
 
 
@@ -164,6 +181,11 @@ class CandidatePlace:
         self._view = view
         self._statistics = statistics
         self._sequence = sequence
+
+    async def widened(self, prepared: Prepared, rows: Sequence[tuple[ViewRow, Memory]]) -> Found:
+        """As `find`, with these memories among the candidates from now on."""
+        self._view.apply([row for row, _ in rows])
+        return await self.find(prepared)
 
     async def find(self, prepared: Prepared) -> Found:
         """All of it: the index has chosen, and ranking uses the statistics of the scope."""
