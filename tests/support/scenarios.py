@@ -249,6 +249,8 @@ def call(client: Client, step: Mapping[str, Any]) -> Any:
         return BY_HAND[name](client, step)
     request = ParseDict(step.get("request", {}), GetMessageClass(method.input_type)())
     given = arguments(request, rpc)
+    if isinstance(given.get("timeout"), timedelta):
+        given["timeout"] = given["timeout"].total_seconds()
     if "timeout" in step and name != "WaitOperation":
         given["timeout"] = step["timeout"]
     answer = attrgetter(METHOD_OF[name])(client)(**given)
@@ -314,7 +316,7 @@ def watch_memories(client: Client, step: Mapping[str, Any]) -> Any:
     if "heartbeat_interval" in given:
         given["heartbeat"] = given.pop("heartbeat_interval")
     with client.watch(**given) as watch:
-        taken = [field_json(version, shape) for version, _ in zip(watch, range(step["take"]), strict=False)]
+        taken = [field_json(version, shape) for _, version in zip(range(step["take"]), watch, strict=False)]
     return {"versions": taken}
 
 
