@@ -141,7 +141,8 @@ export const SearchRequestSchema: GenMessage<SearchRequest> = /*@__PURE__*/
   messageDesc(file_mnemon_v1_search_service, 0);
 
 /**
- * What a score is made of. Each part is 0 to 1 before its weight; 0 if it does not apply.
+ * What a score is made of, before the weights; 0 where a part does not apply. All are 0 to 1 but
+ * `neighbour` and `session`, which are weighted sums of other parts.
  *
  * @generated from message mnemon.v1.ScoreParts
  */
@@ -182,14 +183,15 @@ export type ScoreParts = Message<"mnemon.v1.ScoreParts"> & {
   speaker: number;
 
   /**
-   * Strength of what was said right before and after.
+   * Weighted sum of the best memory right before or after it in its conversation; of its own, a little
+   * less, if it stands alone.
    *
    * @generated from field: double neighbour = 6;
    */
   neighbour: number;
 
   /**
-   * Strength of the rest of the conversation it comes from.
+   * Mean weighted sum of the best three memories of its sitting; its own if it stands alone.
    *
    * @generated from field: double session = 7;
    */
