@@ -176,7 +176,9 @@ Global___SearchRequest: _TypeAlias = SearchRequest  # noqa: Y015
 
 @_typing.final
 class ScoreParts(_message.Message):
-    """What a score is made of. Each part is 0 to 1 before its weight; 0 if it does not apply."""
+    """What a score is made of, before the weights; 0 where a part does not apply. All are 0 to 1 but
+    `neighbour` and `session`, which are weighted sums of other parts.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -200,9 +202,11 @@ class ScoreParts(_message.Message):
     speaker: _builtins.float
     """Match of the speaker that the query asks about."""
     neighbour: _builtins.float
-    """Strength of what was said right before and after."""
+    """Weighted sum of the best memory right before or after it in its conversation; of its own, a little
+    less, if it stands alone.
+    """
     session: _builtins.float
-    """Strength of the rest of the conversation it comes from."""
+    """Mean weighted sum of the best three memories of its sitting; its own if it stands alone."""
     recency: _builtins.float
     """How recent it is."""
     rerank: _builtins.float
