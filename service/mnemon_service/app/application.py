@@ -13,7 +13,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from mnemon.v1 import admin_service_pb2, memory_service_pb2, search_service_pb2
 from mnemon_service.admin.servicer import AdminServicer
-from mnemon_service.app.door import certificate_callers, check_door, transport_credentials
+from mnemon_service.app.door import certificate_callers, check_door, limiter_of, transport_credentials
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
 from mnemon_service.app.first_keys import default_key_file, ensure_first_keys
 from mnemon_service.app.indexing import IndexableLog, IndexApplier
@@ -39,10 +39,11 @@ from mnemon_service.record.record import Record
 from mnemon_service.record.worker import Handler, OperationWorkers
 from mnemon_service.search.reranking.applying import NoRerankers
 from mnemon_service.search.servicer import SearchServicer
-from mnemon_service.server.admission import NoLimits
 from mnemon_service.server.authentication import DEFAULT_PROJECT, Authenticator, OpenDoor
 from mnemon_service.server.boundary import Boundary
 from mnemon_service.server.key_authenticator import KeyAuthenticator
+from mnemon_service.server.limiter import Limiter
+from mnemon_service.server.quotas import Quotas
 from mnemon_service.server.runtime import Runtime, RuntimeOptions
 from mnemon_service.server.telemetry import Telemetry
 from mnemon_service.settings import Settings
@@ -128,8 +129,11 @@ class Application:
         index = await self._open_index(directory.path, choice)
         log = IndexableLog(record, settings.index_name, choice.embedder.name if choice.embedder else "")
         applier = self._follow(index, log)
-        services = self._services(record, index, choice, models, applier, log)
-        boundary = Boundary(self._authenticator(record), NoLimits())
+        quotas = Quotas(record)
+        self._stack.push_async_callback(quotas.close)
+        limiter = limiter_of(settings, record, quotas)
+        services = self._services(record, index, choice, models, applier, log, limiter, quotas)
+        boundary = Boundary(self._authenticator(record), limiter)
         runtime = Runtime(self._options(), services, boundary)
         address = await runtime.start()
         self._runtime = runtime
@@ -186,6 +190,8 @@ class Application:
         models: ConfiguredLanguageModels,
         applier: IndexApplier,
         log: IndexableLog,
+        limiter: Limiter,
+        quotas: Quotas,
     ) -> list[tuple[ServiceDescriptor, object]]:
         project_settings = record.settings
         rerankers = NoRerankers()
@@ -194,7 +200,17 @@ class Application:
         search = SearchServicer(record, index, choice.embedder, log, project_settings, rerankers=rerankers)
         self._care(record, embedding, search, applier, log)
         planner = Planner(record, embedding, search.recall, models)
-        adder = Adder(record, embedding, planner, search.recall, applier, project_settings, screen)
+        adder = Adder(
+            record,
+            embedding,
+            planner,
+            search.recall,
+            applier,
+            project_settings,
+            screen,
+            room=limiter,
+            meter=quotas,
+        )
         changer = Changer(record, embedding, applier)
         importer = Importer(record, embedding, applier, project_settings, screen)
         self._work(
@@ -213,7 +229,7 @@ class Application:
             (search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], search),
             (
                 admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
-                AdminServicer(record, models, rerankers, write_instructions),
+                AdminServicer(record, models, rerankers, write_instructions, quotas),
             ),
         ]
 
@@ -250,6 +266,7 @@ class Application:
             maximum_message_bytes=settings.maximum_message_bytes,
             maximum_metadata_bytes=settings.maximum_metadata_bytes,
             maximum_connection_age_seconds=settings.maximum_connection_age_seconds,
+            maximum_connections=settings.maximum_connections,
             credentials=transport_credentials(settings),
         )
 

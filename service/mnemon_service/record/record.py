@@ -17,6 +17,7 @@ from mnemon_service.model.memory import Actor
 from mnemon_service.record.audit import Audit
 from mnemon_service.record.committing import write_pending
 from mnemon_service.record.cursors import IndexCursors
+from mnemon_service.record.daily_use import DailyUse
 from mnemon_service.record.database import Database, PostgresqlDatabase, SqliteDatabase, Transaction
 from mnemon_service.record.dialects import Dialect
 from mnemon_service.record.embeddings import Embeddings
@@ -79,6 +80,7 @@ class Record:
         self.keys = Keys(database, clock, tokens, self.audit, self.freshness)
         self.project_changes = ProjectChanges(self.projects, clock, self.audit, self.freshness)
         self.settings = StoredSettings(database, clock, self.audit, self.freshness)
+        self.daily_use = DailyUse(database)
         self.retention = Retention(database, clock, self.write)
 
     @classmethod
