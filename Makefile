@@ -91,7 +91,7 @@ gen: $(VENV)/.dev .venv-generate/.installed sdk/typescript/node_modules/.install
 	@tools/generate.sh
 
 check-generated: gen
-	@git diff --exit-code --stat -- proto sdk/python/mnemon/v1 sdk/typescript/src/gen service/mnemon_service/server/contract.binpb \
+	@git diff --exit-code --stat -- proto sdk/python/mnemon sdk/typescript/src service/mnemon_service/server/contract.binpb \
 		|| { echo "generated code was out of date; it is now regenerated: commit it"; exit 1; }
 
 lock: $(VENV)/.dev ## Resolve requirements/*.in into lock files anew

@@ -15,3 +15,8 @@ for types in sdk/python/mnemon/v1/*_pb2_grpc.pyi; do
 done
 # The rules that the server checks requests against: the protos with their validation options.
 buf build --exclude-source-info -o service/mnemon_service/server/contract.binpb
+
+# What the clients' own types take from the contract.
+.venv/bin/python sdk/python/tools/generate_types.py
+.venv/bin/python sdk/python/tools/generate_sync.py
+sdk/typescript/tools/generate.sh

@@ -162,7 +162,7 @@ async def test_an_etag_protects_from_lost_updates(record: Record) -> None:
         with pytest.raises(Aborted):
             write.update(replace(stored, text="three"), etag=stored.etag)
         assert refused.value.reason is Reason.ETAG_MISMATCH
-        assert refused.value.metadata["current_etag"] == changed.memory.etag
+        assert refused.value.metadata["etag"] == changed.memory.etag
         write.update(replace(stored, text="three"), etag=changed.memory.etag)
     assert (await record.memories.get(ALL, stored.id)).text == "three"
 

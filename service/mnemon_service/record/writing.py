@@ -212,7 +212,7 @@ class Write:
     def update(self, memory: Memory, *, etag: str = "", reason: str = "") -> Version:
         """Append UPDATED with this content. Scope, state, creation and successor stay the record's.
 
-        Raises `Aborted` (ETAG_MISMATCH, metadata `current_etag`), `NotFound` for one that is neither
+        Raises `Aborted` (ETAG_MISMATCH, metadata `etag`), `NotFound` for one that is neither
         active nor superseded.
         """
         before = self._changeable(memory.id, etag, _HERE)
@@ -426,7 +426,7 @@ class Write:
             raise Aborted(
                 f"memory {memory_id} was changed",
                 reason=Reason.ETAG_MISMATCH,
-                metadata={"memory_id": memory_id, "current_etag": memory.etag},
+                metadata={"memory_id": memory_id, "etag": memory.etag},
             )
         return memory
 

@@ -76,7 +76,9 @@ class AddMemoriesResponse(ChangeList):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRow(Record):
-    """One memory to import."""
+    """One memory to import. The server checks each row by itself, by the rules of Memory: a wrong one is
+    reported in the result and does not refuse its message.
+    """
 
     row: int = 0
     """Your number for the row (a line number), for error reports; its place in the stream if 0."""

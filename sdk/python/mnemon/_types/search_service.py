@@ -46,7 +46,9 @@ class ContextFormat(Word):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreParts(Record):
-    """What a score is made of. Each part is 0 to 1 before its weight; 0 if it does not apply."""
+    """What a score is made of, before the weights; 0 where a part does not apply. All are 0 to 1 but
+    `neighbour` and `session`, which are weighted sums of other parts.
+    """
 
     semantic: float = 0.0
     """Likeness of meaning: the cosine of the embeddings."""
@@ -64,10 +66,12 @@ class ScoreParts(Record):
     """Match of the speaker that the query asks about."""
 
     neighbour: float = 0.0
-    """Strength of what was said right before and after."""
+    """Weighted sum of the best memory right before or after it in its conversation; of its own, a little
+    less, if it stands alone.
+    """
 
     session: float = 0.0
-    """Strength of the rest of the conversation it comes from."""
+    """Mean weighted sum of the best three memories of its sitting; its own if it stands alone."""
 
     recency: float = 0.0
     """How recent it is."""

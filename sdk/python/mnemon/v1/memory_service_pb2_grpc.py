@@ -255,7 +255,8 @@ class MemoryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchMemories(self, request, context):
-        """Follows the project's log: each change once, in order, from a resume token or from now. A reader
+        """Follows the project's log: each change once, in order, from a resume token or from now. The first
+        message comes at once and holds the position that the stream begins at. A reader
         that falls too far behind is cut with WATCHER_TOO_SLOW and resumes from its last token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -90,7 +90,8 @@ class MemoryServiceStub:
     ETAG_MISMATCH, RETENTION_PASSED if that version's content was erased.
     """
     WatchMemories: _grpc.UnaryStreamMultiCallable[_memory_service_pb2.WatchMemoriesRequest, _memory_service_pb2.WatchMemoriesResponse]
-    """Follows the project's log: each change once, in order, from a resume token or from now. A reader
+    """Follows the project's log: each change once, in order, from a resume token or from now. The first
+    message comes at once and holds the position that the stream begins at. A reader
     that falls too far behind is cut with WATCHER_TOO_SLOW and resumes from its last token.
     """
     SubmitFeedback: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.SubmitFeedbackRequest, _memory_service_pb2.SubmitFeedbackResponse]
@@ -158,7 +159,8 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     ETAG_MISMATCH, RETENTION_PASSED if that version's content was erased.
     """
     WatchMemories: _aio.UnaryStreamMultiCallable[_memory_service_pb2.WatchMemoriesRequest, _memory_service_pb2.WatchMemoriesResponse]  # type: ignore[assignment]
-    """Follows the project's log: each change once, in order, from a resume token or from now. A reader
+    """Follows the project's log: each change once, in order, from a resume token or from now. The first
+    message comes at once and holds the position that the stream begins at. A reader
     that falls too far behind is cut with WATCHER_TOO_SLOW and resumes from its last token.
     """
     SubmitFeedback: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.SubmitFeedbackRequest, _memory_service_pb2.SubmitFeedbackResponse]  # type: ignore[assignment]
@@ -319,7 +321,8 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _memory_service_pb2.WatchMemoriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_memory_service_pb2.WatchMemoriesResponse], _abc.AsyncIterator[_memory_service_pb2.WatchMemoriesResponse]]:
-        """Follows the project's log: each change once, in order, from a resume token or from now. A reader
+        """Follows the project's log: each change once, in order, from a resume token or from now. The first
+        message comes at once and holds the position that the stream begins at. A reader
         that falls too far behind is cut with WATCHER_TOO_SLOW and resumes from its last token.
         """
 

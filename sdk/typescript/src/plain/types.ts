@@ -4231,7 +4231,8 @@ export interface SearchRequest {
 }
 
 /**
- * What a score is made of. Each part is 0 to 1 before its weight; 0 if it does not apply.
+ * What a score is made of, before the weights; 0 where a part does not apply. All are 0 to 1 but
+ * `neighbour` and `session`, which are weighted sums of other parts.
  */
 export interface ScoreParts {
   /**
@@ -4260,12 +4261,13 @@ export interface ScoreParts {
   readonly speaker: number;
 
   /**
-   * Strength of what was said right before and after.
+   * Weighted sum of the best memory right before or after it in its conversation; of its own, a little
+   * less, if it stands alone.
    */
   readonly neighbour: number;
 
   /**
-   * Strength of the rest of the conversation it comes from.
+   * Mean weighted sum of the best three memories of its sitting; its own if it stands alone.
    */
   readonly session: number;
 

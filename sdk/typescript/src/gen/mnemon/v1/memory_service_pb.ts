@@ -1733,7 +1733,8 @@ export const MemoryService: GenService<{
     output: typeof RevertMemoryResponseSchema;
   },
   /**
-   * Follows the project's log: each change once, in order, from a resume token or from now. A reader
+   * Follows the project's log: each change once, in order, from a resume token or from now. The first
+   * message comes at once and holds the position that the stream begins at. A reader
    * that falls too far behind is cut with WATCHER_TOO_SLOW and resumes from its last token.
    *
    * @generated from rpc mnemon.v1.MemoryService.WatchMemories
