@@ -26,10 +26,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 # Read by mem0 as it is imported: nothing is sent anywhere, nothing is written to the home directory.
 os.environ["MEM0_TELEMETRY"] = "False"
 os.environ.setdefault("MEM0_DIR", tempfile.mkdtemp(prefix="mem0-"))
+
+Vector = npt.NDArray[np.float32]
 
 _LIST: Final = """
 i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers
@@ -48,7 +51,7 @@ STOP_WORDS: Final = frozenset(_LIST.split())
 class Embedder:
     """Looks vectors up, and makes those that it does not know."""
 
-    def __init__(self, vectors: Mapping[str, list[float]], model: Path) -> None:
+    def __init__(self, vectors: Mapping[str, Vector], model: Path) -> None:
         encoder = importlib.import_module("mnemon_service.providers.onnx_encoder")
         self._vectors = vectors
         self._encoder = encoder.OnnxEncoder(model, window=256, overlap=32, intra_operator_threads=1)
@@ -56,20 +59,19 @@ class Embedder:
     def embed(self, text: str, memory_action: str | None = None) -> list[float]:
         """The vector of a text."""
         known = self._vectors.get(text)
-        if known is not None:
-            return known
-        made: list[float] = self._encoder.run(self._encoder.windows([text]))[0].tolist()
-        return made
+        vector = self._encoder.run(self._encoder.windows([text]))[0] if known is None else known
+        numbers: list[float] = vector.tolist()
+        return numbers
 
     def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
         """The vectors of several texts."""
         return [self.embed(text, memory_action) for text in texts]
 
 
-def read_vectors(path: str) -> dict[str, list[float]]:
+def read_vectors(path: str) -> dict[str, Vector]:
     """The texts and vectors of a file as `offline_ranking.vectors_of` keeps them."""
     with np.load(path, allow_pickle=False) as held:
-        return dict(zip(held["texts"].tolist(), held["vectors"].tolist(), strict=True))
+        return dict(zip(held["texts"].tolist(), held["vectors"], strict=True))
 
 
 def open_memory(folder: Path, embedder: Embedder, dimension: int, *, keyword: bool, stop_words: bool) -> Any:

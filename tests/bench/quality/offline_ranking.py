@@ -109,6 +109,7 @@ def _row(conversation: Conversation, turn: Turn, memory_id: str, text: str) -> V
         memory_id=memory_id,
         vectors=NO_VECTORS,
         term_counts=term_counts(indexed_text(text, turn.speaker)),
+        role=Role.USER,
         attributed_to=turn.speaker,
         run_id=conversation.id,
         session=str(turn.session),
