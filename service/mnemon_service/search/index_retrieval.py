@@ -88,7 +88,8 @@ class IndexPlaces:
 
     async def candidates(self, prepared: Prepared) -> dict[str, list[IndexHit]]:
         """What each list of the index gives, all asked at once."""
-        question, query, limit = prepared.question, prepared.query, prepared.limit
+        question, query = prepared.question, prepared.query
+        limit = max(prepared.limit, self._settings.index_candidates)
         selection = protocol.Selection(
             question.access.project_id, question.scope, question.filter, question.states
         )

@@ -149,6 +149,8 @@ class Searcher:
         """The question taken apart; without a vector so far."""
         query = analyze_query(question.text, question.reference_time)
         limit = max(self._settings.candidates, 2 * question.top_k)
+        if question.diversity:
+            limit = max(limit, DIVERSE_POOL)
         return Prepared(question, query, None, self._settings.weights, limit, self._settings.expand_best)
 
     async def _ranked(

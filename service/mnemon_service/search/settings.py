@@ -16,10 +16,15 @@ class SearchSettings:
 
     weights: Weights = DEFAULT_WEIGHTS
     """Of a hybrid search."""
-    candidates: int = 100
-    """What each list of candidates gives at least; twice `top_k` if that is more."""
-    expand_best: int = 30
+    candidates: int = 40
+    """What each list of candidates gives at least; twice `top_k` if that is more. On the development split
+    of LoCoMo recall@10 / NDCG@10 are 79.8 / 62.3 with 40 (and 20 below), 80.1 / 62.4 with 100 (and 30),
+    79.2 / 61.9 with 25; a thousand memories then take half as long to rank as with 100."""
+    expand_best: int = 20
     """The best candidates whose neighbours in the conversation are looked at too."""
+    index_candidates: int = 100
+    """The same as `candidates` where the index gives them: it knows one vector a memory, not each
+    sentence's, so it is asked for more."""
 
     views: bool = True
     """Keep the memories of scopes that are searched again in memory; off, every search asks the index."""
