@@ -64,6 +64,8 @@ from mnemon import AsyncClient, Client, F, Memory, MemoryType, NotFoundError, Se
 def blocking() -> list[str]:
     with Client() as client:
         added = client.add([{"role": "user", "content": "hi"}], user_id="ana", metadata={"a": 1})
+        conversation = [{"role": "user", "content": "hi"}]
+        client.add(conversation, user_id="ana")
         first: Memory = added.changes[0].memory
         texts = [hit.memory.text for hit in client.search("hi", user_id="ana") if hit.memory]
         condition = (F.metadata("tier") == "gold") & ~F.categories.contains("food")

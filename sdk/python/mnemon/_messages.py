@@ -31,8 +31,10 @@ def write_messages(messages: Messages | None) -> list[message_pb2.Message]:
     """
     if messages is None:
         return []
-    several = [messages] if isinstance(messages, (Message, Mapping, str)) else messages
-    typed = [_typed(message) for message in several]
+    if isinstance(messages, Sequence) and not isinstance(messages, str):
+        typed = [_typed(message) for message in messages]
+    else:
+        typed = [_typed(messages)]
     return [write_message(message) for message in typed if message is not None]
 
 
