@@ -332,3 +332,21 @@ def test_logs_hold_no_key_and_no_content(world: World, server: MnemonServer) -> 
     for secret in (world.root, world.victim, world.stranger, world.guest):
         assert secret.rpartition("_")[2] not in server.errors + server.output
     assert world.marker not in server.errors
+
+
+def test_the_servers_own_probe_finds_every_rpc_isolated(world: World) -> None:
+    outcome = call(
+        world.channel,
+        "AdminService/SelfTestIsolation",
+        [admin.SelfTestIsolationRequest()],
+        bearer(world.root),
+    )
+    assert outcome.code == "OK", outcome
+    (answer,) = outcome.responses
+    assert isinstance(answer, admin.SelfTestIsolationResponse)
+    assert answer.isolated, answer
+    probed = {probe.method for probe in answer.probes}
+    assert {"MemoryService/GetMemory", "SearchService/Search", "MemoryService/DeleteMemory"} <= probed
+    assert len(answer.probes) >= 17
+    listed = world.admin.ListProjects(admin.ListProjectsRequest(), metadata=bearer(world.root)).projects
+    assert not [project.id for project in listed if project.id.startswith("isolation-probe")]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from google.protobuf.message import Message as ProtobufMessage
+
+from mnemon_service.model.caller import Caller
 from mnemon_service.model.message import Message
 from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.llm import LanguageModel
@@ -44,4 +47,15 @@ class InstructionWriter(Protocol):
 
     async def __call__(self, model: LanguageModel, use_case: str) -> Proposal:
         """Instructions for a use case in words. Raises the provider's errors."""
+        ...
+
+
+class InProcessCalls(Protocol):
+    """Calls this server's own RPCs past the network, with the same checks."""
+
+    async def __call__(
+        self, method: str, request: ProtobufMessage, caller: Caller, seconds: float
+    ) -> list[ProtobufMessage]:
+        """The answers of `method` (as `MemoryService/GetMemory`) to this caller; of a stream that does not
+        end by itself those that came within `seconds`. Raises what the RPC raises."""
         ...

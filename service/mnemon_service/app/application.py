@@ -16,6 +16,7 @@ from mnemon_service.admin.servicer import AdminServicer
 from mnemon_service.app.door import certificate_callers, check_door, limiter_of, transport_credentials
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
 from mnemon_service.app.first_keys import default_key_file, ensure_first_keys
+from mnemon_service.app.in_process import ServedRpcs
 from mnemon_service.app.indexing import IndexableLog, IndexApplier
 from mnemon_service.app.instructions import write_instructions
 from mnemon_service.app.language_models import ConfiguredLanguageModels
@@ -221,7 +222,8 @@ class Application:
                 IMPORT_MEMORIES: BrokenImports(),
             },
         )
-        return [
+        in_process = ServedRpcs()
+        services: list[tuple[ServiceDescriptor, object]] = [
             (
                 memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"],
                 MemoryServicer(record, adder, changer, importer, project_settings, screen),
@@ -229,9 +231,11 @@ class Application:
             (search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], search),
             (
                 admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
-                AdminServicer(record, models, rerankers, write_instructions, quotas),
+                AdminServicer(record, models, rerankers, write_instructions, quotas, in_process),
             ),
         ]
+        in_process.serve(services)
+        return services
 
     def _care(
         self,
