@@ -167,7 +167,7 @@ _BARE: Final = words("""
     yes yeah yep yup yea no nope nah ok okay k sure fine right true exactly totally definitely absolutely
     certainly indeed agreed agree deal cool great awesome amazing wow whoa woah nice neat sweet lovely
     wonderful fantastic fabulous incredible brilliant perfect excellent superb terrific beautiful gorgeous
-    adorable cute stunning impressive inspiring interesting fascinating exciting fun funny hilarious lol haha
+    adorable cute stunning impressive inspiring interesting fascinating exciting fun funny hilarious lol ha haha
     hahaha hehe aw aww awww oh ooh ah ahh hmm hm mhm uh um er well so very really pretty quite such too that
     that's thats this it it's its is was what a an the how sounds looks seems like good better best bad sad
     sorry congrats congratulations kudos props cheers thanks thank you ya u your you're youre welcome no
@@ -177,6 +177,7 @@ _BARE: Final = words("""
     bye goodbye later soon take care talk day night hey hi hello there everything all always
     am are be can't wait can imagine course absolutely
     yay woohoo woo hooray hurray bravo phew yikes ouch oops damn dang gosh omg yum yummy ugh
+    fingers crossed poor
     idea plan point deserve deserved must feel feels super awesome rock rocks
     go girl dude man buddy pal friend bro sis noted done look looking get makes sense thing way
     just gonna will would be do does did don't never mind nothing much not bad kidding joking jk

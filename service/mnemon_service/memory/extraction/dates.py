@@ -37,7 +37,8 @@ class DatedPhrase:
 
 _LOOKS_AHEAD: Final = re.compile(
     r"\b(?:will|won't|going to|gonna|plan(?:s|ned|ning)?|hop(?:e|es|ing)|look(?:s|ing)? forward|can't wait|"
-    r"upcoming|next|soon|tomorrow|shall|book(?:ed|ing)|schedul\w{1,6}|want to|let's)\b|['’]ll\b",
+    r"upcoming|next|soon|tomorrow|shall|should|can(?:no|['’])t|might|book(?:ed|ing)|schedul\w{1,6}|"
+    r"sign(?:ed|ing)? up|arrives?|wants? to|let's)\b|['’]ll\b",
     re.IGNORECASE,
 )
 _BOUNDARY: Final = re.compile(r"[,;:] | (?:and|but|though|because|while) ")
