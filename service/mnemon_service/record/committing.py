@@ -30,6 +30,7 @@ from mnemon_service.record.schema import (
 )
 from mnemon_service.record.selection import Access, RequestKey, Vector
 from mnemon_service.record.times import optional_micros, to_micros
+from mnemon_service.record.usage import count_added
 
 _KEYS: Final = ("project_id", "id")
 _UPDATE_MEMORY: Final = sa.update(memories).where(
@@ -60,6 +61,7 @@ def write_pending(
     if pending.versions:
         _write_versions(connection, pending)
         accounts.count(connection, dialect, project_id, pending, now)
+        count_added(connection, dialect, project_id, pending, now)
         if pending.erased:
             erasing.erase(connection, project_id, pending)
         connection.execute(_MOVE_LOG, {"project": project_id, "last": last_sequence, "time": now})

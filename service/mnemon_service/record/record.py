@@ -19,9 +19,11 @@ from mnemon_service.record.committing import write_pending
 from mnemon_service.record.cursors import IndexCursors
 from mnemon_service.record.daily_use import DailyUse
 from mnemon_service.record.database import Database, PostgresqlDatabase, SqliteDatabase, Transaction
+from mnemon_service.record.deliveries import Deliveries
 from mnemon_service.record.dialects import Dialect
 from mnemon_service.record.embeddings import Embeddings
 from mnemon_service.record.entities import Entities
+from mnemon_service.record.entity_lists import EntityLists
 from mnemon_service.record.freshness import Freshness
 from mnemon_service.record.exports import Exports
 from mnemon_service.record.feedback import Feedback
@@ -36,12 +38,16 @@ from mnemon_service.record.page_tokens import KEY_BYTES, PageTokens
 from mnemon_service.record.project_changes import ProjectChanges
 from mnemon_service.record.project_settings import StoredSettings
 from mnemon_service.record.projects import Projects, ProjectState
+from mnemon_service.record.request_log import RequestLog
 from mnemon_service.record.retention import Retention
 from mnemon_service.record.schema import projects
 from mnemon_service.record.schema import secrets as secrets_table
 from mnemon_service.record.selection import Access, RequestKey
 from mnemon_service.record.signal import ChangeSignal
+from mnemon_service.record.subjects import Subjects
 from mnemon_service.record.times import Clock, from_micros, to_micros, utc_now
+from mnemon_service.record.usage import UsageAccounts
+from mnemon_service.record.webhooks import Webhooks
 from mnemon_service.record.writing import Start, Write
 
 _LOCK_PROJECT: Final = (
@@ -72,6 +78,7 @@ class Record:
         self.feedback = Feedback(database, clock)
         self.embeddings = Embeddings(database)
         self.entities = Entities(database, tokens)
+        self.entity_lists = EntityLists(database, tokens)
         self.operations = Operations(database, clock, tokens, signal)
         self.index_cursors = IndexCursors(database)
         self.projects = Projects(database, clock, tokens)
@@ -82,6 +89,11 @@ class Record:
         self.settings = StoredSettings(database, clock, self.audit, self.freshness)
         self.daily_use = DailyUse(database)
         self.retention = Retention(database, clock, self.write)
+        self.webhooks = Webhooks(database, clock, tokens, self.audit)
+        self.deliveries = Deliveries(database, clock, tokens)
+        self.usage = UsageAccounts(database)
+        self.request_log = RequestLog(database, clock, tokens)
+        self.subjects = Subjects(database, self.freshness)
 
     @classmethod
     async def open(

@@ -209,6 +209,7 @@ scope_entities: Final = sa.Table(
     _time("last_activity"),
     sa.PrimaryKeyConstraint("project_id", "kind", "value"),
     sa.Index("ix_scope_entities_activity", "project_id", "kind", "last_activity", "value"),
+    sa.Index("ix_scope_entities_count", "project_id", "kind", "memories", "value"),
 )
 
 entities: Final = sa.Table(

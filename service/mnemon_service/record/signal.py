@@ -38,6 +38,10 @@ class ChangeSignal:
             event.set()
         self._anything = _replaced(self._anything)
 
+    def forget(self, project_id: str) -> None:
+        """The project was deleted; the log of a later one of its id begins anew."""
+        self._ends.pop(project_id, None)
+
     def announced(self, project_id: str) -> int:
         """Where the log of a project ended when last heard of; 0 if nothing was heard since the start.
 
