@@ -33,8 +33,9 @@ _SUBSTRING = frozenset({Op.ICONTAINS, Op.STARTS_WITH})
 def from_filter(message: filter_pb2.Filter, field: str = "filter") -> Filter:
     """The filter, checked against what its fields can hold.
 
-    Raises `InvalidArgument`: INVALID_FIELD for an unknown field, too many levels, nodes or values;
-    FILTER_TYPE_MISMATCH for a value of a type that the field cannot have.
+    Raises `InvalidArgument` with the path of the wrong part: INVALID_FIELD for an unknown field, too many
+    levels or nodes, a list without values or with too many, a NUL character; FILTER_TYPE_MISMATCH for a
+    value of a type that the field cannot have.
     """
     return _Reader().read(message, field, 1)
 
@@ -71,15 +72,15 @@ def _comparison(message: filter_pb2.Comparison, path: str) -> Comparison:
     field_type = _field_type(message.field, f"{path}.field")
     if operator is Op.EXISTS:
         return Comparison(message.field, operator, (_presence(message, path),))
-    given = _plain(message.value, f"{path}.value")
-    values = _value_list(given, operator, f"{path}.value")
-    checked = tuple(_checked(value, field_type, operator, f"{path}.value") for value in values)
+    placed = _placed_values(_plain(message.value, f"{path}.value"), operator, f"{path}.value")
+    checked = tuple(_checked(value, field_type, operator, place) for place, value in placed)
     return Comparison(message.field, operator, checked)
 
 
 def _field_type(name: str, path: str) -> FieldType:
     if name in KNOWN_FIELDS:
         return KNOWN_FIELDS[name]
+    _refuse_nul(name, path)
     if name.startswith(METADATA_PREFIX) and all(name[len(METADATA_PREFIX) :].split(".")):
         return FieldType.JSON
     known = ", ".join(KNOWN_FIELDS)
@@ -97,7 +98,7 @@ def _presence(message: filter_pb2.Comparison, path: str) -> bool:
 def _plain(value: Any, path: str) -> Any:  # noqa: ANN401 (a google.protobuf.Value)
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return value.string_value
+        return _refuse_nul(value.string_value, path)
     if kind == "bool_value":
         return value.bool_value
     if kind == "number_value" and math.isfinite(value.number_value):
@@ -111,16 +112,24 @@ def _plain(value: Any, path: str) -> Any:  # noqa: ANN401 (a google.protobuf.Val
     )
 
 
-def _value_list(given: Any, operator: Op, path: str) -> list[Any]:  # noqa: ANN401 (JSON)
-    if operator in _LIST_OPERATORS:
-        if not isinstance(given, list) or not 1 <= len(given) <= MAXIMUM_LIST:
-            raise InvalidArgument.of(
-                path, f"{operator} takes a list of 1 to {MAXIMUM_LIST} values", Reason.FILTER_TYPE_MISMATCH
-            )
-        return given
-    if isinstance(given, list):
-        raise InvalidArgument.of(path, f"{operator} takes a single value", Reason.FILTER_TYPE_MISMATCH)
-    return [given]
+def _refuse_nul(text: str, path: str) -> str:
+    """No database keeps this character, so nothing can be compared with it."""
+    if "\x00" in text:
+        raise InvalidArgument.of(path, "must not contain the character NUL")
+    return text
+
+
+def _placed_values(given: Any, operator: Op, path: str) -> list[tuple[str, Any]]:  # noqa: ANN401 (JSON)
+    """The values to compare with, each with its path."""
+    if operator not in _LIST_OPERATORS:
+        if isinstance(given, list):
+            raise _mismatch(path, f"{operator} takes a single value")
+        return [(path, given)]
+    if not isinstance(given, list):
+        raise _mismatch(path, f"{operator} takes a list of values")
+    if not 1 <= len(given) <= MAXIMUM_LIST:
+        raise InvalidArgument.of(path, f"{operator} takes a list of 1 to {MAXIMUM_LIST} values")
+    return [(f"{path}[{place}]", value) for place, value in enumerate(given)]
 
 
 def _checked(value: Any, field_type: FieldType, operator: Op, path: str) -> Value:  # noqa: ANN401 (JSON)

@@ -7,7 +7,7 @@ from typing import Final
 from google.protobuf.message import Message
 
 from mnemon.v1 import operation_pb2 as pb
-from mnemon_service.record.operation import Operation
+from mnemon_service.record.operation import Operation, OperationState
 from mnemon_service.wire.scopes import to_scope
 from mnemon_service.wire.times import set_timestamp
 
@@ -72,6 +72,7 @@ def to_operation(operation: Operation) -> pb.Operation:
 
 
 def _error(operation: Operation) -> pb.OperationError | None:
-    if not operation.error_reason:
+    """Why it was given up or why its last try failed; what came right in the end has no error."""
+    if not operation.error_reason or operation.state is OperationState.SUCCEEDED:
         return None
     return pb.OperationError(reason=operation.error_reason, message=operation.error_message)

@@ -29,7 +29,7 @@ def to_scope(scope: Scope, target: scope_pb2.Scope) -> None:
 def access_of(caller: Caller) -> Access:
     """What the record lets this caller reach.
 
-    Raises `InvalidArgument` for a root key without a project: it rules the server and holds no memories.
+    Raises `PermissionDenied` (ROLE_REQUIRED) for a root key: it rules the server and holds no memories.
     """
     if not caller.project_id:
         raise PermissionDenied(
