@@ -197,6 +197,27 @@ def test_a_watch_goes_on_after_the_last_change_read(server: ScriptedServer, clie
     ]
 
 
+def test_a_watch_that_is_entered_misses_nothing_even_if_it_breaks_before_any_change(
+    server: ScriptedServer, client: Client
+) -> None:
+    broken = threading.Event()
+
+    def first(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        yield versions(1, 0)  # the sign of life that the server sends at once
+        broken.wait(5)
+        fail(context, "UNAVAILABLE")
+
+    def second(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        assert request.resume_token == "after-0"
+        yield versions(1, 1)
+
+    server.scripts[WATCH] = in_turn(first, second)
+    with client.watch(user_id="ana") as watch:
+        assert watch.resume_token == "after-0"
+        broken.set()
+        assert [version.sequence for version in watch] == [1]
+
+
 def test_a_watchs_token_covers_only_what_was_handed_out(server: ScriptedServer, client: Client) -> None:
     server.scripts[WATCH] = lambda request, context: iter([versions(1, 1), versions(2, 3)])
     with client.watch(user_id="ana", resume_token="start") as watch:

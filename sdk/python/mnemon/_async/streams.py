@@ -50,7 +50,11 @@ class AsyncStream(Generic[T]):
     """
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -269,16 +273,25 @@ class AsyncWatch(AsyncStream[Version]):
         handed out. Changes behind it may be handed out again."""
 
     async def _start(self) -> None:
-        self._download.start()
+        """Waits for the server's first sign of life, which it sends at once: from then on no change is
+        missed, whatever breaks.
+        """
+        await self._take()
+
+    async def _take(self) -> bool:
+        message = await self._download.read()
+        if message is None:
+            return False
+        self.sequence = message.sequence
+        self._waiting.extend(read_version(version) for version in message.versions)
+        if not self._waiting:
+            self.resume_token = self._download.resume_token
+        return True
 
     async def _next(self) -> Version | None:
         while not self._waiting:
-            self.resume_token = self._download.resume_token or self.resume_token
-            message = await self._download.read()
-            if message is None:
+            if not await self._take():
                 return None
-            self.sequence = message.sequence
-            self._waiting.extend(read_version(version) for version in message.versions)
         version = self._waiting.popleft()
         if not self._waiting:
             self.resume_token = self._download.resume_token

@@ -636,8 +636,9 @@ class Memories:
     ) -> Watch:
         """The project's log as it grows: each change once, in order.
 
-        A context manager to iterate over; after a break of the connection, a restart of the server or a
-        reader that was too slow it goes on by itself where it stopped.
+        A context manager to iterate over. Once it is entered no change is missed: after a break of the
+        connection, a restart of the server or a reader that was too slow it goes on by itself where it
+        stopped.
 
         Args:
             user_id: Whose changes; at least one of the four ids unless `project_wide`.

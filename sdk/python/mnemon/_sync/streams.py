@@ -53,7 +53,11 @@ class Stream(Generic[T]):
     """
 
     def __enter__(self) -> Self:
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -272,16 +276,25 @@ class Watch(Stream[Version]):
         handed out. Changes behind it may be handed out again."""
 
     def _start(self) -> None:
-        self._download.start()
+        """Waits for the server's first sign of life, which it sends at once: from then on no change is
+        missed, whatever breaks.
+        """
+        self._take()
+
+    def _take(self) -> bool:
+        message = self._download.read()
+        if message is None:
+            return False
+        self.sequence = message.sequence
+        self._waiting.extend(read_version(version) for version in message.versions)
+        if not self._waiting:
+            self.resume_token = self._download.resume_token
+        return True
 
     def _next(self) -> Version | None:
         while not self._waiting:
-            self.resume_token = self._download.resume_token or self.resume_token
-            message = self._download.read()
-            if message is None:
+            if not self._take():
                 return None
-            self.sequence = message.sequence
-            self._waiting.extend(read_version(version) for version in message.versions)
         version = self._waiting.popleft()
         if not self._waiting:
             self.resume_token = self._download.resume_token
