@@ -6,17 +6,17 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
 import typer
 import uvloop
-from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
 from mnemon_service import __version__
+from mnemon_service.commands.common import ConfigOption, DataDirOption, console, settings_of
+from mnemon_service.commands.index import reindex, verify
+from mnemon_service.commands.record import backup, migrate, restore
 from mnemon_service.data_directory import DataDirectoryUnusable
 from mnemon_service.settings import Settings
 
@@ -29,22 +29,24 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="TOML file with settings; the environment goes before it.")
-]
+cli.command()(migrate)
+cli.command()(backup)
+cli.command()(restore)
+cli.command()(verify)
+cli.command()(reindex)
 
 
 @cli.command()
 def serve(
     address: Annotated[str | None, typer.Option(help="Host and port; port 0 takes a free one.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the data lies.")] = None,
+    data_dir: DataDirOption = None,
     auth: Annotated[
         str | None, typer.Option(help="on, or off: everybody is root; loopback addresses only.")
     ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve until interrupted; then let running calls end and exit 0."""
-    settings = _settings(config, address=address, data_dir=data_dir, auth=auth)
+    settings = settings_of(config, address=address, data_dir=data_dir, auth=auth)
     from mnemon_service.server.logs import configure_logs
 
     configure_logs(settings.log_level, settings.log_format)
@@ -54,12 +56,12 @@ def serve(
 @cli.command("config")
 def show_config(config: ConfigOption = None) -> None:
     """Print the effective settings, secrets masked, with what each one means."""
-    settings = _settings(config)
+    settings = settings_of(config)
     table = Table("variable", "value", "meaning", title="Effective settings")
     for name, value in settings.shown().items():
         description = type(settings).model_fields[name].description or ""
         table.add_row(f"MNEMON_{name.upper()}", str(value) if value is not None else "", description)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console().print(table)
 
 
 @cli.command()
@@ -115,20 +117,6 @@ def _print_summary(summary: Any) -> None:  # noqa: ANN401 (app is imported late)
         *(f"  WARNING     {warning}" for warning in summary.warnings),
     ]
     print("\n".join(lines), flush=True)  # noqa: T201 (what the command is for)
-
-
-def _settings(config: Path | None, **given: object) -> Settings:
-    """The effective settings; ends the command with one line if they are wrong."""
-    if config is not None:
-        if not config.is_file():
-            sys.exit(_refused(f"there is no file {config}"))
-        os.environ["MNEMON_CONFIG_FILE"] = str(config)
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"])
-        sys.exit(_refused(f"MNEMON_{name.upper()}: {first['msg']}"))
 
 
 def main() -> None:

@@ -90,7 +90,8 @@ async def test_reads_join_the_vectors_of_a_memory_and_its_sentences(record: Reco
     assert change.vector is not None and list(change.vector) == list(VECTOR) and len(change.vectors) == 1
     assert other.vector is None
     assert len(await record.log.changes(PROJECT, 0, limit=10, space="space", until=1)) == 1
-    assert await record.embeddings.missing(PROJECT, "space", limit=9) == [(bare.id, "bare")]
+    assert await record.embeddings.missing(PROJECT, "space", limit=9) == [(bare.id, ["bare"])]
+    assert await record.embeddings.count_missing(PROJECT, "space") == 1
     assert len(await record.embeddings.missing(PROJECT, "elsewhere", limit=9)) == 2
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from google.protobuf.descriptor import ServiceDescriptor
 
@@ -17,12 +16,14 @@ from mnemon_service.app.door import certificate_callers, check_door, limiter_of,
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
 from mnemon_service.app.first_keys import default_key_file, ensure_first_keys
 from mnemon_service.app.in_process import ServedRpcs
+from mnemon_service.app.index_choice import build_index, check_embedder, cursor_name
 from mnemon_service.app.indexing import IndexableLog, IndexApplier
 from mnemon_service.app.instructions import write_instructions
 from mnemon_service.app.language_models import ConfiguredLanguageModels
+from mnemon_service.app.offline import CACHE_DIRECTORY, database_location
 from mnemon_service.data_directory import DataDirectory
 from mnemon_service.index.follower import Follower
-from mnemon_service.index.milvus import MilvusIndex, lite_index
+from mnemon_service.index.milvus import MilvusIndex
 from mnemon_service.memory.adding import Adder
 from mnemon_service.memory.changing import Changer
 from mnemon_service.memory.delete_rpcs import DeleteWorker
@@ -49,10 +50,6 @@ from mnemon_service.server.runtime import Runtime, RuntimeOptions
 from mnemon_service.server.telemetry import Telemetry
 from mnemon_service.settings import Settings
 from mnemon_service.wire.operations import ADD_MEMORIES, DELETE_MEMORIES, IMPORT_MEMORIES
-
-DATABASE_FILE: Final = "mnemon.db"
-INDEX_DIRECTORY: Final = "index"
-CACHE_DIRECTORY: Final = "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,8 @@ class Application:
         if choice.embedder is not None:
             self._stack.push_async_callback(choice.embedder.close)
         index = await self._open_index(directory.path, choice)
-        log = IndexableLog(record, settings.index_name, choice.embedder.name if choice.embedder else "")
+        space = choice.embedder.name if choice.embedder else ""
+        log = IndexableLog(record, cursor_name(settings, directory.path), space)
         applier = self._follow(index, log)
         quotas = Quotas(record)
         self._stack.push_async_callback(quotas.close)
@@ -141,8 +139,7 @@ class Application:
         return self._summary(address, directory.path, index, choice)
 
     async def _open_record(self, directory: Path) -> Record:
-        url = self._settings.database_url.get_secret_value()
-        record = await Record.open(url or directory / DATABASE_FILE)
+        record = await Record.open(database_location(self._settings))
         self._stack.push_async_callback(record.close)
         await record.projects.ensure(DEFAULT_PROJECT, "Default project")
         await record.projects.ensure(SERVER_PROJECT, "Operations of the server")
@@ -157,24 +154,10 @@ class Application:
         return authenticator
 
     async def _open_index(self, directory: Path, choice: EmbedderChoice) -> MilvusIndex:
-        name = choice.embedder.name if choice.embedder else ""
-        dimension = choice.embedder.dimension if choice.embedder else 0
-        uri = self._settings.index_uri.get_secret_value()
-        if uri:
-            # Imported here: pymilvus brings pandas, a second and 60 MB that Lite's parent does not need.
-            from mnemon_service.index.server_engine import server_index
-
-            index = server_index(
-                uri,
-                embedder=name,
-                dimensions=dimension,
-                token=self._settings.index_token.get_secret_value(),
-                alias=self._settings.index_name,
-            )
-        else:
-            index = lite_index(directory / INDEX_DIRECTORY, embedder=name, dimensions=dimension)
+        index = build_index(self._settings, directory, choice)
         await index.open()
         self._stack.push_async_callback(index.close)
+        check_embedder(index, choice)
         return index
 
     def _follow(self, index: MilvusIndex, log: IndexableLog) -> IndexApplier:

@@ -53,6 +53,8 @@ class Generation:
     """Of the shards that were written anew; 0 for the others."""
     existing: set[str] = field(default_factory=set)
     """Collections that are there."""
+    embedder: str | None = None
+    """Whose vectors the rows hold, where that is known; "" for none."""
 
     def shard(self, project_id: str, owner: str) -> int:
         """The shard of all rows of one owner."""
@@ -114,6 +116,7 @@ class ShardedLayout:
             stored["fingerprint"] == self._identity.fingerprint,
             {int(shard): revision for shard, revision in stored["revisions"].items()},
         )
+        generation.embedder = stored.get("embedder")
         names = await self._engine.list_collections()
         wanted = {generation.collection(shard) for shard in range(SHARDS)}
         generation.existing = wanted.intersection(names)
@@ -134,6 +137,7 @@ class ShardedLayout:
             {
                 "generation": generation.number,
                 "fingerprint": self._identity.fingerprint,
+                "embedder": self._identity.embedder,
                 "revisions": generation.revisions,
             }
         )
@@ -148,9 +152,15 @@ class ShardedLayout:
     def _read(self) -> dict[str, Any]:
         try:
             stored = json.loads(self._file.read_text())
-            return {key: stored[key] for key in ("generation", "fingerprint", "revisions")}
+            needed = {key: stored[key] for key in ("generation", "fingerprint", "revisions")}
+            return needed | {"embedder": stored.get("embedder")}
         except FileNotFoundError:
-            first = {"generation": 1, "fingerprint": self._identity.fingerprint, "revisions": {}}
+            first = {
+                "generation": 1,
+                "fingerprint": self._identity.fingerprint,
+                "embedder": self._identity.embedder,
+                "revisions": {},
+            }
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             replace_file(self._file, json.dumps(first))
             return first

@@ -95,6 +95,12 @@ class MilvusIndex:
         return generation is not None and not generation.identity_matches
 
     @property
+    def made_with(self) -> str | None:
+        """The embedder whose vectors it holds; "" for none, None where that is not known."""
+        generation = self._access.generation
+        return generation.embedder if generation else None
+
+    @property
     def needs_verification(self) -> bool:
         """See `MemoryIndex.needs_verification`."""
         return self._access.suspect or self._engine.broken_off

@@ -61,7 +61,8 @@ class VectorBackfill:
             )
             if not missing:
                 return
-            embedded = await self._embedding.embed(project_id, [text for _, text in missing])
+            texts = [text for _, own in missing for text in own]
+            embedded = await self._embedding.embed(project_id, texts)
             if embedded.fresh:
                 await self._record.embeddings.save(project_id, embedded.space, embedded.fresh)
             await self._reindex(project_id, [memory_id for memory_id, _ in missing])

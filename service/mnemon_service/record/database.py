@@ -334,3 +334,26 @@ class _PostgresqlTransaction:
 def _as_it_is(value: str) -> str:
     """JSON passes through as text: `rows.py` reads and writes it, on both databases alike."""
     return value
+
+
+def database_at(location: str | Path, *, readers: int = 4, connections: int = 10) -> Database:
+    """The database at a file's path (SQLite) or a `postgresql://` address. Nothing is migrated."""
+    if is_postgresql(location):
+        return PostgresqlDatabase(postgresql_url(location), connections=connections)
+    return SqliteDatabase(Path(location), readers=readers)
+
+
+def is_postgresql(location: str | Path) -> bool:
+    """True for an address, false for a path."""
+    return str(location).startswith(("postgresql:", "postgres:"))
+
+
+def postgresql_url(location: str | Path) -> sa.URL:
+    """The address in SQLAlchemy's words."""
+    return sa.make_url(str(location).replace("postgres:", "postgresql:", 1))
+
+
+def without_password(url: sa.URL) -> str:
+    """The address as it may be shown."""
+    shown = sa.URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
+    return shown.render_as_string()

@@ -20,6 +20,7 @@ from mnemon_service.record.schema import embeddings, memories
 from mnemon_service.record.selection import Vector
 from mnemon_service.record.writing import checked_vector
 
+_NO_LIMIT: Final = 2**31 - 1
 _FIND: Final = sa.select(embeddings.c.text_hash, embeddings.c.vector).where(
     embeddings.c.project_id == sa.bindparam("project_id"),
     any_of(embeddings.c.text_hash, "hashes"),
@@ -94,12 +95,19 @@ class Embeddings:
 
     async def missing(
         self, project_id: str, space: str, *, limit: int, after: str = ""
-    ) -> list[tuple[str, str]]:
-        """Id and indexed text of present memories without a vector in this space, by id, after an id."""
+    ) -> list[tuple[str, list[str]]]:
+        """Id and texts to embed (`model.indexed_text.embedded_texts`, its own first) of present memories
+        whose own text has no vector in this space, by id, after an id."""
         parameters = {"project_id": project_id, "space": space, "limit": limit, "after": after}
 
-        def work(connection: Connection) -> list[tuple[str, str]]:
+        def work(connection: Connection) -> list[tuple[str, list[str]]]:
             rows = connection.execute(_MISSING, parameters)
-            return [(row.id, indexed_text(row.text, row.attributed_to)) for row in rows]
+            return [(row.id, embedded_texts(row.text, row.attributed_to)) for row in rows]
 
         return await self._database.read(work)
+
+    async def count_missing(self, project_id: str, space: str) -> int:
+        """How many memories `missing` gives in all."""
+        query = sa.select(sa.func.count()).select_from(_MISSING.order_by(None).subquery())
+        parameters = {"project_id": project_id, "space": space, "limit": _NO_LIMIT, "after": ""}
+        return await self._database.read(lambda c: int(c.scalar(query, parameters) or 0))

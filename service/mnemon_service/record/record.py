@@ -18,15 +18,21 @@ from mnemon_service.record.audit import Audit
 from mnemon_service.record.committing import write_pending
 from mnemon_service.record.cursors import IndexCursors
 from mnemon_service.record.daily_use import DailyUse
-from mnemon_service.record.database import Database, PostgresqlDatabase, SqliteDatabase, Transaction
+from mnemon_service.record.database import (
+    Database,
+    Transaction,
+    database_at,
+    is_postgresql,
+    postgresql_url,
+)
 from mnemon_service.record.deliveries import Deliveries
 from mnemon_service.record.dialects import Dialect
 from mnemon_service.record.embeddings import Embeddings
 from mnemon_service.record.entities import Entities
 from mnemon_service.record.entity_lists import EntityLists
-from mnemon_service.record.freshness import Freshness
 from mnemon_service.record.exports import Exports
 from mnemon_service.record.feedback import Feedback
+from mnemon_service.record.freshness import Freshness
 from mnemon_service.record.idempotency import find_answer
 from mnemon_service.record.keys import Keys
 from mnemon_service.record.log import Log
@@ -73,9 +79,9 @@ class Record:
         """Signs places in streams and lists."""
         self.memories = Memories(database, clock, tokens)
         self.log = Log(database, clock, tokens)
-        self.messages = Messages(database)
         self.exports = Exports(database, clock)
         self.feedback = Feedback(database, clock)
+        self.messages = Messages(database)
         self.embeddings = Embeddings(database)
         self.entities = Entities(database, tokens)
         self.entity_lists = EntityLists(database, tokens)
@@ -110,19 +116,13 @@ class Record:
         many again at peaks, and one that listens).
         """
         signal = ChangeSignal()
-        database: Database
-        if str(location).startswith(("postgresql:", "postgres:")):
-            url = sa.make_url(str(location).replace("postgres:", "postgresql:", 1))
-            database = PostgresqlDatabase(url, connections=connections)
-        else:
-            url = None
-            database = SqliteDatabase(Path(location), readers=readers)
+        database = database_at(location, readers=readers, connections=connections)
         try:
             await migrate(database)
             key = await database.write(lambda c: _page_token_key(c, database.dialect))
             tokens = PageTokens(key)
-            if url is not None:
-                await signal.listen(url)
+            if is_postgresql(location):
+                await signal.listen(postgresql_url(location))
         except BaseException:
             await database.close()
             raise
