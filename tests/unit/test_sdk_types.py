@@ -158,3 +158,23 @@ def test_a_mapping_with_an_unknown_field_is_refused_by_name() -> None:
 
 def test_every_public_name_exists() -> None:
     assert all(hasattr(mnemon, name) for name in mnemon.__all__)
+
+
+def test_recalled_text_is_marked_so_that_it_is_not_remembered_again() -> None:
+    context = mnemon.BuildContextResponse(text="Ana lives in Lisbon [m1].", token_count=9)
+    message = write_message(context.as_message())
+    assert str(context) == message.content == "Ana lives in Lisbon [m1]."
+    assert message.recalled
+    assert message.role == memory_pb2.ROLE_SYSTEM
+    assert context.as_message("user").role is mnemon.Role.USER
+
+
+def test_an_operation_knows_whether_it_has_ended_and_what_came_of_it() -> None:
+    running = mnemon.Operation(state=mnemon.OperationState.RUNNING)
+    ended = mnemon.Operation(
+        state=mnemon.OperationState.SUCCEEDED,
+        delete_memories=mnemon.DeleteMemoriesResult(deleted_count=3),
+    )
+    assert (running.done, running.result) == (False, None)
+    assert ended.done
+    assert ended.result == mnemon.DeleteMemoriesResult(deleted_count=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -79,7 +78,7 @@ def _image(part: Mapping[str, Any]) -> Image:
     header, _, data = uri.partition(",")
     try:
         content = base64.b64decode(data, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise InvalidArgumentError.of("messages[].content", "the picture is not base64") from None
     return Image(media_type=header.removeprefix("data:").partition(";")[0], data=content)
 
