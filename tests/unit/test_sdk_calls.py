@@ -433,6 +433,7 @@ CALLS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any]]] = 
             "display_name": "d",
             "url": "https://example.com",
             "events": [],
+            "scope": {"user_id": "ana"},
             "without_content": False,
             "state": "paused",
             "etag": "e",
@@ -442,10 +443,11 @@ CALLS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any]]] = 
                 "id": ID,
                 "display_name": "d",
                 "url": "https://example.com",
+                "scope": {"user_id": "ana"},
                 "state": "WEBHOOK_STATE_PAUSED",
                 "etag": "e",
             },
-            "update_mask": "displayName,url,events,withoutContent,state",
+            "update_mask": "displayName,url,events,scope,withoutContent,state",
         },
     ),
     ("AdminService/DeleteWebhook", "admin.webhooks.delete", (ID,), {}, {"id": ID}),
@@ -529,6 +531,35 @@ def test_every_public_method_is_called_here() -> None:
             if not name.startswith("_")
         }
     assert public - {"close", "import_memories", "live_search"} == set(IDS)
+
+
+ARGUMENT_OF = {
+    "scope": "user_id",
+    "bound_scope": "user_id",
+    "subject": "user_id",
+    "filter": "filters",
+    "type": "memory_type",
+    "format": "context_format",
+    "ids": "memory_ids",
+    "heartbeat_interval": "heartbeat",
+    "requests": "updates",
+}
+"""Fields of requests whose argument has another name."""
+INSIDE = {"memory", "update_mask", "webhook", "settings", "project", "search", "add"}
+"""Fields whose parts are arguments of their own."""
+
+
+def test_every_field_of_every_request_can_be_given() -> None:
+    with Client("127.0.0.1:1", "") as client:
+        arguments: dict[str, set[str]] = {}
+        for rpc, path, *_ in CALLS:
+            arguments.setdefault(rpc, set()).update(inspect.signature(attrgetter(path)(client)).parameters)
+    for rpc, given in arguments.items():
+        wanted = {field.name for field in METHODS[rpc].input_type.fields} - INSIDE
+        missing = {name for name in wanted if ARGUMENT_OF.get(name, name) not in given}
+        if any(name.endswith("_id") and name != "request_id" for name in given):
+            missing -= {"id"}
+        assert not missing, f"{rpc}: {missing}"
 
 
 def arrived(server: ScriptedServer) -> tuple[str, dict[str, Any]]:

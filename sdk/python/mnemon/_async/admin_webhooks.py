@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -10,12 +10,14 @@ from mnemon._async.paging import AsyncPager
 from mnemon._async.transport import AsyncTransport
 from mnemon._convert import enums
 from mnemon._convert.admin_service import read_create_webhook_response
+from mnemon._convert.scope import write_scope
 from mnemon._convert.webhook import read_webhook, read_webhook_delivery
 from mnemon._page import Page
 from mnemon._requests import UNSET, ScopeIds, Unset, at_page
 from mnemon._types import (
     CreateWebhookResponse,
     DeliveryState,
+    Scope,
     VersionEvent,
     Webhook,
     WebhookDelivery,
@@ -99,12 +101,14 @@ class AsyncWebhooks:
         display_name: str | Unset = UNSET,
         url: str | Unset = UNSET,
         events: Sequence[VersionEvent | str] | Unset = UNSET,
+        scope: Scope | Mapping[str, str] | Unset | None = UNSET,
         without_content: bool | Unset = UNSET,
         state: WebhookState | str | Unset = UNSET,
         etag: str = "",
         timeout: float | None = None,
     ) -> Webhook:
-        """The webhook with the given fields changed; state PAUSED keeps its place in the log.
+        """The webhook with the given fields changed; state PAUSED keeps its place in the log, scope None
+        means the whole project's changes.
 
         Raises:
             EtagMismatchError: The given `etag` is not the current one.
@@ -120,6 +124,9 @@ class AsyncWebhooks:
         if not isinstance(events, Unset):
             webhook.events.extend(enums.VERSION_EVENT.write(event) for event in events)
             paths.append("events")
+        if not isinstance(scope, Unset):
+            webhook.scope.CopyFrom(write_scope(scope or {}))
+            paths.append("scope")
         if not isinstance(without_content, Unset):
             webhook.without_content = without_content
             paths.append("without_content")
