@@ -168,7 +168,8 @@ _BARE: Final = words("""
     certainly indeed agreed agree deal cool great awesome amazing wow whoa woah nice neat sweet lovely
     wonderful fantastic fabulous incredible brilliant perfect excellent superb terrific beautiful gorgeous
     adorable cute stunning impressive inspiring interesting fascinating exciting fun funny hilarious lol
-    ha haha hahaha hehe aw aww awww oh ooh ah ahh hmm hm mhm uh um er well so very really pretty quite such too that
+    ha haha hahaha hehe aw aww awww oh ooh ah ahh hmm hm mhm uh um er well so very really pretty quite such
+    too that
     that's thats this it it's its is was what a an the how sounds looks seems like good better best bad sad
     sorry congrats congratulations kudos props cheers thanks thank you ya u your you're youre welcome no
     problem worries prob np got gotcha understood see i i'm im you've you'll same here me either
