@@ -22,6 +22,8 @@ CALLS = 320
 STAGES = ("embed", "analyse", "retrieve", "fuse", "hydrate")
 INDEX_NAME = "mnemon"
 POLL_SECONDS = 0.5
+INDEX_SECONDS_A_THOUSAND = 30
+"""How long a server may take to index a thousand memories before the measurement is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ async def measure(memories: int, calls: int) -> Measured:
         await fill(directory / "mnemon.db", memories)
         users = memories // MEMORIES_A_USER
         with MnemonServer(directory) as server:
-            await _index_filled(directory / "mnemon.db")
+            async with asyncio.timeout(INDEX_SECONDS_A_THOUSAND * max(memories / 1_000, 1)):
+                await _index_filled(directory / "mnemon.db")
             asker = Asker(server.address, server.metadata, users)
             await asker.once_each([0])
             cold = await asker.once_each(range(1, min(users, 101)))
@@ -88,11 +91,13 @@ async def measure(memories: int, calls: int) -> Measured:
 async def _index_filled(database: Path) -> None:
     """Returns when the server's index has applied the whole log."""
     record = await Record.open(database)
-    applied, end = 0, 1
-    while applied < end:
-        await asyncio.sleep(POLL_SECONDS)
-        applied, end = (await record.index_cursors.positions(INDEX_NAME))[PROJECT]
-    await record.close()
+    try:
+        applied, end = 0, 1
+        while applied < end:
+            await asyncio.sleep(POLL_SECONDS)
+            applied, end = (await record.index_cursors.positions(INDEX_NAME))[PROJECT]
+    finally:
+        await record.close()
 
 
 def _numbers(text: str) -> list[int]:
