@@ -15,7 +15,8 @@ _WORDS: Final = {
         being am do does did doing have has had having i you he she it we they me him
         her us them my your his its our their this that these those what which who whom
         whose when where why how as by from about into than then so if not no don't
-        didn't doesn't isn't wasn't i'm it's there any some can could would should""",
+        didn't doesn't isn't wasn't i'm it's there any some can could would should
+        now currently""",
     "german": """der die das den dem des ein eine einen einem einer eines und oder aber
         ist sind war waren sein bin hat haben hatte habe ich du er sie es wir ihr mich
         dich ihn uns euch mir dir ihm ihnen mein meine dein deine seine ihre unser was
