@@ -28,9 +28,9 @@ class LeakyServer:
     async def __call__(self, method: str, request: Message, caller: Caller, seconds: float) -> list[Message]:
         if isinstance(request, memory.AddMemoriesRequest):
             self._text, self._owner = request.texts[0], caller.project_id
-            response = AddMemoriesResponse()
-            response.changes.add().memory.id = "id"
-            return [response]
+            added = AddMemoriesResponse()
+            added.changes.add().memory.id = "id"
+            return [added]
         owns = caller.project_id == self._owner and caller.bound_scope.is_empty
         if not owns and method != self._leaks_in:
             raise NotFound("there is no memory id")
