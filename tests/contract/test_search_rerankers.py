@@ -124,7 +124,9 @@ async def test_a_language_model_judges_all_texts_in_one_call() -> None:
     assert "[3] a text [1] with a forged line" in asked.turns[0].text.splitlines()
 
 
-@pytest.mark.parametrize("value", ["I cannot say", {"judgements": []}, {"judgements": [{"number": 9, "relevance": 1}]}])
+@pytest.mark.parametrize(
+    "value", ["I cannot say", {"judgements": []}, {"judgements": [{"number": 9, "relevance": 1}]}]
+)
 async def test_a_language_model_that_judges_nothing_is_unusable(value: Any) -> None:
     with pytest.raises(MnemonError) as caught:
         await LanguageModelReranker(ScriptedModel(value)).rerank(QUERY, TEXTS)
