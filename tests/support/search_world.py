@@ -232,7 +232,7 @@ async def search_world(
     Without an index of the test's it has one of its own, which starts when it is first asked or filled.
     """
     space = None if words_only else embedder or WordSpace()
-    record = await Record.open(await _empty_database(directory))
+    record = await Record.open(await empty_database(directory))
     held = index or word_index(directory / "index", words_only=words_only)
     world = SearchWorld(record, held, space, options or SearchSettings(), rerankers)
     for project_id in (world.project, world.other_project):
@@ -255,7 +255,7 @@ def word_index(directory: Path, *, words_only: bool = False) -> MilvusIndex:
 _empty: list[bytes] = []
 
 
-async def _empty_database(directory: Path) -> Path:
+async def empty_database(directory: Path) -> Path:
     """A migrated database without content: migrated once for all tests of a process."""
     path = directory / "mnemon.db"
     if not _empty:

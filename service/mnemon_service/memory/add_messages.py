@@ -23,8 +23,15 @@ from mnemon_service.wire.times import from_duration, from_timestamp
 from mnemon_service.wire.usage import write_usage
 
 
-def from_request(request: memory_service_pb2.AddMemoriesRequest, caller: Caller) -> AddRequest:
-    """What the caller wants remembered. Raises `InvalidArgument` for what the contract's rules cannot say."""
+def from_request(
+    request: memory_service_pb2.AddMemoriesRequest, caller: Caller, now: datetime | None = None
+) -> AddRequest:
+    """What the caller wants remembered. Raises `InvalidArgument` for what the contract's rules cannot say.
+
+    `now` is when the request was made, if that is not this moment: messages without a time of their own
+    were said then, and a span of life counts from then.
+    """
+    now = now or datetime.now(UTC)
     scope = write_scope(request.scope, caller)
     if not request.messages and not request.texts:
         raise InvalidArgument.of("messages", "give at least one message or text")
@@ -32,9 +39,12 @@ def from_request(request: memory_service_pb2.AddMemoriesRequest, caller: Caller)
         if not text.strip():
             raise InvalidArgument.of(f"texts[{place}]", "must hold more than white space")
     infer = request.infer if request.HasField("infer") else True
-    messages = [replace(message, id=new_id()) for message in from_messages(request.messages)]
+    messages = [
+        replace(message, id=new_id(), observed_time=message.observed_time or now)
+        for message in from_messages(request.messages)
+    ]
     if infer:
-        messages += [Message(text, id=new_id()) for text in request.texts]
+        messages += [Message(text, id=new_id(), observed_time=now) for text in request.texts]
     else:
         _check_lengths(messages)
     return AddRequest(
@@ -45,7 +55,7 @@ def from_request(request: memory_service_pb2.AddMemoriesRequest, caller: Caller)
         metadata=from_struct(request.metadata, "metadata"),
         categories=tuple(request.categories),
         type=MEMORY_TYPES.from_wire(request.type, MemoryType.SEMANTIC) if request.type else None,
-        expire_time=_expire_time(request),
+        expire_time=_expire_time(request, now),
         event_time=from_event_time(request.event_time) if request.HasField("event_time") else None,
         custom_instructions=request.custom_instructions,
         includes=tuple(request.includes),
@@ -63,8 +73,7 @@ def _check_lengths(messages: Iterable[Message]) -> None:
             )
 
 
-def _expire_time(request: memory_service_pb2.AddMemoriesRequest) -> datetime | None:
-    now = datetime.now(UTC)
+def _expire_time(request: memory_service_pb2.AddMemoriesRequest, now: datetime) -> datetime | None:
     match request.WhichOneof("expiry"):
         case "expire_time":
             return future(from_timestamp(request.expire_time, "expire_time"), now, "expire_time")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,12 +17,11 @@ from mnemon_service.memory.planned import (
     AddRequest,
     Change,
     ChangeEvent,
-    PlannedFact,
 )
 from mnemon_service.memory.planning import Planner
 from mnemon_service.memory.ports import Applier, ContentScreen, EndlessRoom, Recall, Room
 from mnemon_service.model.ids import new_id
-from mnemon_service.model.memory import Actor, Memory
+from mnemon_service.model.memory import Actor, VersionEvent
 from mnemon_service.model.message import Message
 from mnemon_service.model.settings import ProjectSettings, SettingsSource
 from mnemon_service.model.stages import Stages
@@ -82,10 +82,10 @@ class Adder:
             return answer
         settings = await self._settings.of(access.project_id)
         now = datetime.now(UTC)
-        request = self._screened(_timed(request, now), settings)
+        request = self._screened(request, settings)
         plan = await self._planner.plan(access, request, settings, stages, now)
         if request.dry_run:
-            tried = await self._tried(access, request, plan, stages)
+            tried = await self._tried(access, actor, request, plan, stages)
             self._meter.spent(access.project_id, actor.key_id, tried.usage)
             return tried
         async with self._locks.held(access.project_id, request.scope.owner):
@@ -150,12 +150,23 @@ class Adder:
         first = await write.allocate_positions(request.scope, len(request.messages))
         return [replace(message, position=first + place) for place, message in enumerate(request.messages)]
 
-    async def _tried(self, access: Access, request: AddRequest, plan: AddPlan, stages: Stages) -> AddOutcome:
-        """What the add would do, as far as can be said without doing it."""
+    async def _tried(
+        self, access: Access, actor: Actor, request: AddRequest, plan: AddPlan, stages: Stages
+    ) -> AddOutcome:
+        """What the add would do now: it is carried out, looked at, and undone."""
         plan, _ = await self._compared(access, request, plan, stages)
-        sequence = await self._record.log.last_sequence(access)
-        changes = tuple(_would(fact, request, plan.extractor) for fact in plan.facts)
-        return AddOutcome(changes, (), plan.refusals, plan.usage, sequence)
+        by_id = {message.id: message for message in request.messages}
+        with contextlib.suppress(_OnlyTried):
+            async with self._record.write(access, actor) as write:
+                changes = await carry_out(write, plan, request, by_id, "")
+                raise _OnlyTried
+        added = {version.memory.id for version in write.versions if version.event is VersionEvent.ADDED}
+        shown = tuple(_as_tried(change, added) for change in changes)
+        return AddOutcome(shown, (), plan.refusals, plan.usage, write.sequence_before)
+
+
+class _OnlyTried(Exception):
+    """Undoes a write."""
 
 
 def _new_memories(plan: AddPlan) -> int:
@@ -173,15 +184,6 @@ def _described(messages: tuple[Message, ...], descriptions: Mapping[str, str]) -
     )
 
 
-def _timed(request: AddRequest, now: datetime) -> AddRequest:
-    """Messages without a time of their own were said now."""
-    messages = tuple(
-        message if message.observed_time else replace(message, observed_time=now)
-        for message in request.messages
-    )
-    return replace(request, messages=messages)
-
-
 def _keep(
     write: Write, outcome: AddOutcome, encode: Encode | None, key: RequestKey | None, claim: Claim | None
 ) -> None:
@@ -194,25 +196,12 @@ def _keep(
         write.complete(claim, answer)
 
 
-def _would(fact: PlannedFact, request: AddRequest, extractor: str) -> Change:
-    if fact.event in (ChangeEvent.NONE, ChangeEvent.DELETE) and fact.target is not None:
-        return Change(fact.event, fact.target, fact.reason, previous_text=fact.target.text)
-    memory = Memory(
-        id=fact.target.id if fact.target is not None and fact.event is ChangeEvent.UPDATE else "",
-        project_id="",
-        scope=request.scope,
-        text=fact.text,
-        type=fact.type,
-        categories=tuple(dict.fromkeys((*request.categories, *fact.categories))),
-        metadata=request.metadata,
-        attributed_to=fact.attributed_to,
-        event_time=fact.event_time,
-        expire_time=request.expire_time,
-        sources=fact.sources,
-        entities=fact.entities,
-        confidence=fact.confidence,
-        extractor=extractor,
-    )
-    superseded = fact.target if fact.event is ChangeEvent.SUPERSEDE else None
-    previous = fact.target.text if fact.target is not None and superseded is None else ""
-    return Change(fact.event, memory, fact.reason, previous_text=previous, superseded=superseded)
+def _as_tried(change: Change, added: Collection[str]) -> Change:
+    """A change as a dry run shows it: what would be new has no id yet, nothing has a place in the log."""
+    memory = replace(change.memory, sequence=0)
+    if memory.id in added:
+        memory = replace(memory, id="", create_time=None, update_time=None)
+    superseded = change.superseded
+    if superseded is not None and superseded.superseded_by in added:
+        superseded = replace(superseded, superseded_by="", sequence=0)
+    return replace(change, memory=memory, superseded=superseded)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from mnemon_service.memory.planned import AddPlan, AddRequest, Change, ChangeEvent, PlannedFact
 from mnemon_service.model.ids import new_id
 from mnemon_service.model.memory import Memory, MemoryState, Source
 from mnemon_service.model.message import Message
+from mnemon_service.model.scope import Scope
+from mnemon_service.model.text_hash import duplicate_hash
 from mnemon_service.record.writing import Write
+from mnemon_service.wire.metadata import fits
 
 T = TypeVar("T")
 
 MAXIMUM_SOURCES: Final = 32
 """Sources that one memory keeps; what is said for the 33rd time adds no evidence."""
+MAXIMUM_CATEGORIES: Final = 32
+"""Categories that one memory keeps, as the contract says; the caller's come first."""
+MAXIMUM_ENTITIES: Final = 64
+"""Entities that one memory keeps, as the contract says."""
 
 
 async def carry_out(
@@ -25,37 +32,50 @@ async def carry_out(
 
     What the plan assumed may have changed since it was made: a target that is gone or was changed by
     somebody else is left alone, and the new fact is added. A fact that the scope holds word for word is
-    NONE, whatever the plan says.
+    not stored again, whatever the plan says, and text recalled from the scope changes nothing.
     """
     targets = [fact.target.id for fact in plan.facts if fact.target is not None]
-    present = await write.current(targets, missing_ok=True)
-    texts = [fact.text for fact in plan.facts if fact.event is not ChangeEvent.DELETE]
-    known = dict(await write.duplicates(request.scope, texts))
+    stated = [fact.text for fact in plan.facts if fact.event is not ChangeEvent.DELETE]
+    echoed = [text for fact in plan.facts for text in fact.echoed]
+    known = _Known(request.scope)
+    for memory in (await write.duplicates(request.scope, [*stated, *echoed])).values():
+        known.learn(memory)
+    for memory in (await write.current(targets, missing_ok=True)).values():
+        known.learn(memory)
     step = _Step(write, plan, request, messages, session, known)
-    changes = []
-    for fact in plan.facts:
-        change = step.take(_still_valid(fact, present))
-        for memory in (change.memory, change.superseded):
-            if memory is not None and memory.id in present:
-                present[memory.id] = memory
-        changes.append(change)
-    return changes
+    return [step.take(fact) for fact in plan.facts]
 
 
-def _still_valid(fact: PlannedFact, present: Mapping[str, Memory]) -> PlannedFact:
-    """The fact with its target as it is now; without it if it no longer says what the plan was made for."""
-    if fact.target is None:
-        return fact
-    now = present.get(fact.target.id)
-    if now is not None and now.text == fact.target.text and now.state is MemoryState.ACTIVE:
-        return replace(fact, target=now)
-    if fact.event is ChangeEvent.DELETE:
-        return replace(fact, event=ChangeEvent.NONE, target=None, reason="was gone already")
-    return replace(fact, event=ChangeEvent.ADD, target=None)
+class _Known:
+    """Memories as the write now holds them, by id and by what they say."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._by_id: dict[str, Memory] = {}
+        self._ids: dict[str, str] = {}
+        """Of those that say something, by `duplicate_hash`."""
+
+    def learn(self, memory: Memory) -> None:
+        """This is how the memory is now."""
+        self._by_id[memory.id] = memory
+        if memory.scope == self._scope and self.saying(memory.text) is None:
+            self._ids[duplicate_hash(memory.text)] = memory.id
+
+    def now(self, memory_id: str) -> Memory | None:
+        """The memory; None if it is gone."""
+        return self._by_id.get(memory_id)
+
+    def saying(self, text: str) -> Memory | None:
+        """The active memory of the scope that says this word for word."""
+        digest = duplicate_hash(text)
+        memory = self._by_id.get(self._ids.get(digest, ""))
+        if memory is None or memory.state is not MemoryState.ACTIVE or duplicate_hash(memory.text) != digest:
+            return None
+        return memory
 
 
 class _Step:
-    """One decision of a plan."""
+    """One decision of a plan after the other."""
 
     def __init__(
         self,
@@ -64,7 +84,7 @@ class _Step:
         request: AddRequest,
         messages: Mapping[str, Message],
         session: str,
-        known: dict[str, Memory],
+        known: _Known,
     ) -> None:
         self._write = write
         self._plan = plan
@@ -72,13 +92,10 @@ class _Step:
         self._messages = messages
         self._session = session
         self._known = known
-        """Memories of the scope by text, those of this plan included."""
 
-    def take(self, fact: PlannedFact) -> Change:
+    def take(self, planned: PlannedFact) -> Change:
         """Does it, and says what was done."""
-        same = self._known.get(fact.text)
-        if same is not None and fact.event in (ChangeEvent.ADD, ChangeEvent.UPDATE, ChangeEvent.SUPERSEDE):
-            return self._none(replace(fact, target=same, reason="known already"))
+        fact = self._not_known(self._still_valid(planned))
         match fact.event:
             case ChangeEvent.ADD:
                 return Change(ChangeEvent.ADD, self._add(fact), fact.reason)
@@ -91,6 +108,36 @@ class _Step:
             case ChangeEvent.NONE:
                 return self._none(fact)
 
+    def _still_valid(self, fact: PlannedFact) -> PlannedFact:
+        """The fact with its target as it is now; without it if that no longer says what the plan was made
+        for."""
+        if fact.target is None:
+            return fact
+        now = self._known.now(fact.target.id)
+        if now is not None and now.text == fact.target.text and now.state is MemoryState.ACTIVE:
+            return replace(fact, target=now)
+        if fact.event is ChangeEvent.DELETE:
+            return replace(fact, event=ChangeEvent.NONE, target=None, reason="was gone already")
+        return replace(fact, event=ChangeEvent.ADD, target=None)
+
+    def _not_known(self, fact: PlannedFact) -> PlannedFact:
+        """The fact, as NONE if the scope holds it already."""
+        if fact.event is ChangeEvent.ADD and (recalled := self._recalled(fact)) is not None:
+            return _known_as(replace(fact, sources=()), recalled, "recalled from memory")
+        if fact.event in (ChangeEvent.ADD, ChangeEvent.UPDATE):
+            same = self._known.saying(fact.text)
+            return fact if same is None else _known_as(fact, same, "known already")
+        if fact.event is ChangeEvent.SUPERSEDE and duplicate_hash(fact.text) == duplicate_hash(
+            _target(fact).text
+        ):
+            return replace(fact, event=ChangeEvent.NONE, reason="known already")
+        return fact
+
+    def _recalled(self, fact: PlannedFact) -> Memory | None:
+        """The first of the memories that the fact only repeats; None if any of its words are new."""
+        echoed = [self._known.saying(text) for text in fact.echoed]
+        return echoed[0] if echoed and all(echoed) else None
+
     def _add(self, fact: PlannedFact) -> Memory:
         said = self._said(fact)
         memory = Memory(
@@ -99,21 +146,19 @@ class _Step:
             scope=self._request.scope,
             text=fact.text,
             type=fact.type,
-            categories=_joined(self._request.categories, fact.categories),
+            categories=self._categories(fact),
             metadata=self._request.metadata,
             attributed_to=fact.attributed_to,
             event_time=fact.event_time,
             expire_time=self._request.expire_time,
             sources=fact.sources[:MAXIMUM_SOURCES],
-            entities=fact.entities,
+            entities=fact.entities[:MAXIMUM_ENTITIES],
             run_position=said.position if said else 0,
             session=self._session if said else "",
             confidence=fact.confidence,
             extractor=self._plan.extractor,
         )
-        added = self._write.add(memory, reason=fact.reason).memory
-        self._known[fact.text] = added
-        return added
+        return self._learned(self._write.add(memory, reason=fact.reason).memory)
 
     def _update(self, fact: PlannedFact) -> Change:
         before = _target(fact)
@@ -121,51 +166,70 @@ class _Step:
             before,
             text=fact.text,
             attributed_to=fact.attributed_to or before.attributed_to,
-            categories=_joined(before.categories, fact.categories),
-            entities=_joined(before.entities, fact.entities),
+            categories=self._categories(fact, before.categories),
+            metadata=_merged(before.metadata, self._request.metadata),
+            entities=_joined(before.entities, fact.entities)[:MAXIMUM_ENTITIES],
             event_time=fact.event_time or before.event_time,
             sources=_with(before.sources, fact.sources),
             confidence=max(before.confidence, fact.confidence),
             extractor=self._plan.extractor,
         )
-        memory = self._write.update(after, reason=fact.reason).memory
-        self._known[fact.text] = memory
+        memory = self._learned(self._write.update(after, reason=fact.reason).memory)
         return Change(ChangeEvent.UPDATE, memory, fact.reason, previous_text=before.text)
 
     def _supersede(self, fact: PlannedFact) -> Change:
-        added = self._add(fact)
+        same = self._known.saying(fact.text)
+        successor = self._add(fact) if same is None else self._said_again(same, fact)
         said = self._said(fact)
         ended = fact.event_time.time if fact.event_time else (said.observed_time if said else None)
         old = self._write.supersede(
-            _target(fact).id, added.id, ended=ended or self._write.now, reason=fact.reason
+            _target(fact).id, successor.id, ended=ended or self._write.now, reason=fact.reason
         )
-        return Change(ChangeEvent.SUPERSEDE, added, fact.reason, superseded=old.memory)
+        return Change(ChangeEvent.SUPERSEDE, successor, fact.reason, superseded=self._learned(old.memory))
 
     def _delete(self, fact: PlannedFact) -> Change:
-        deleted = self._write.delete(_target(fact).id, reason=fact.reason).memory
+        deleted = self._learned(self._write.delete(_target(fact).id, reason=fact.reason).memory)
         return Change(ChangeEvent.DELETE, deleted, fact.reason, previous_text=deleted.text)
 
     def _none(self, fact: PlannedFact) -> Change:
-        """What is said again is evidence again: the known memory keeps both sources."""
         if fact.target is None:
             shown = Memory(id="", project_id="", scope=self._request.scope, text=fact.text)
             return Change(ChangeEvent.NONE, shown, fact.reason)
-        memory = fact.target
+        return Change(ChangeEvent.NONE, self._said_again(fact.target, fact), fact.reason)
+
+    def _said_again(self, memory: Memory, fact: PlannedFact) -> Memory:
+        """What is said again is evidence again: the known memory keeps both sources."""
         sources = _with(memory.sources, fact.sources)
-        if self._request.infer and sources != memory.sources:
-            memory = self._write.update(replace(memory, sources=sources), reason="said again").memory
-            self._known[memory.text] = memory
-        return Change(ChangeEvent.NONE, memory, fact.reason)
+        if not self._request.infer or sources == memory.sources:
+            return memory
+        return self._learned(self._write.update(replace(memory, sources=sources), reason="said again").memory)
+
+    def _learned(self, memory: Memory) -> Memory:
+        self._known.learn(memory)
+        return memory
+
+    def _categories(self, fact: PlannedFact, known: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return _joined((*known, *self._request.categories), fact.categories)[:MAXIMUM_CATEGORIES]
 
     def _said(self, fact: PlannedFact) -> Message | None:
         """The stored message that the fact rests on."""
         return self._messages.get(fact.sources[0].message_id) if fact.sources else None
 
 
+def _known_as(fact: PlannedFact, memory: Memory, reason: str) -> PlannedFact:
+    return replace(fact, event=ChangeEvent.NONE, target=memory, reason=reason)
+
+
 def _target(fact: PlannedFact) -> Memory:
     if fact.target is None:
         raise AssertionError("a change of a known memory names it")
     return fact.target
+
+
+def _merged(known: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The caller's values over those that are there; the latter alone if both together are too many."""
+    merged = {**known, **given}
+    return merged if fits(merged) else known
 
 
 def _joined(first: tuple[T, ...], second: tuple[T, ...]) -> tuple[T, ...]:

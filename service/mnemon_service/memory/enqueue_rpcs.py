@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from mnemon.v1 import memory_service_pb2 as pb
 from mnemon_service.memory.add_messages import from_request, to_result
 from mnemon_service.memory.adding import Adder
@@ -21,7 +19,6 @@ from mnemon_service.record.writing import Write
 from mnemon_service.wire.idempotency import request_key
 from mnemon_service.wire.operations import ADD_MEMORIES, to_operation
 from mnemon_service.wire.scopes import to_scope
-from mnemon_service.wire.times import set_timestamp
 
 
 class EnqueueRpcs:
@@ -41,7 +38,6 @@ class EnqueueRpcs:
         payload = pb.AddMemoriesRequest()
         payload.CopyFrom(request.add)
         to_scope(add.scope, payload.scope)
-        _date(payload, add.expire_time)
 
         async def work(write: Write) -> pb.EnqueueMemoriesResponse:
             operation = await write.enqueue(
@@ -52,16 +48,6 @@ class EnqueueRpcs:
         return await self._enqueuing.change(call, key, pb.EnqueueMemoriesResponse, work)
 
 
-def _date(payload: pb.AddMemoriesRequest, expire_time: datetime | None) -> None:
-    """Times that count from the call are fixed now: "yesterday" is not the worker's yesterday."""
-    if expire_time is not None:
-        set_timestamp(payload.expire_time, expire_time)
-    now = datetime.now(UTC)
-    for message in payload.messages:
-        if not message.HasField("observed_time"):
-            set_timestamp(message.observed_time, now)
-
-
 class AddWorker:
     """Does the adds of the queue."""
 
@@ -69,7 +55,9 @@ class AddWorker:
         self._adder = adder
 
     async def run(self, claim: Claim, progress: Progress) -> bytes | None:
-        """Adds; the result is committed together with the effect, so a second run cannot add twice."""
+        """Adds as if it were the moment of the call, so that "yesterday" is the caller's and no time to
+        live is lost in the queue. The result is committed together with the effect: a second run cannot
+        add twice."""
         operation = claim.operation
         request = pb.AddMemoriesRequest.FromString(operation.payload)
         caller = Caller(operation.project_id, KeyRole.WRITER, operation.actor_key)
@@ -81,7 +69,7 @@ class AddWorker:
         await self._adder.add(
             Access(operation.project_id),
             Actor(operation.actor_key, f"operations/{operation.id}"),
-            from_request(request, caller),
+            from_request(request, caller, operation.create_time),
             stages,
             encode=encode,
             claim=claim,

@@ -31,7 +31,7 @@ class AddRequest:
 
     scope: Scope
     messages: tuple[Message, ...]
-    """With ids; plain texts that are to be inferred from are messages without a name."""
+    """With ids and times; plain texts that are to be inferred from are messages without a name."""
     texts: tuple[str, ...] = ()
     """Plain texts to store as they are."""
     infer: bool = True
@@ -63,6 +63,8 @@ class PlannedFact:
     attributed_to: str = ""
     event_time: EventTime | None = None
     confidence: float = 1.0
+    echoed: tuple[str, ...] = ()
+    """If the scope holds each of these word for word, the fact is text that was recalled from it."""
 
     @property
     def embedded_texts(self) -> list[str]:

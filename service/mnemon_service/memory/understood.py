@@ -8,6 +8,7 @@ from datetime import datetime
 from mnemon_service.memory.extraction import deterministic
 from mnemon_service.memory.extraction.facts import Evidence, ExtractedFact
 from mnemon_service.memory.planned import AddPlan, AddRequest, ChangeEvent, PlannedFact, RefusedFact
+from mnemon_service.memory.recalled import echoed_texts
 from mnemon_service.memory.understanding.plan import Action, Decision, Plan
 from mnemon_service.memory.understanding.procedure import Procedure
 from mnemon_service.model.memory import Memory, MemoryType, Source
@@ -38,6 +39,7 @@ def _extracted(fact: ExtractedFact, messages: Mapping[str, Message], request: Ad
         event_time=fact.event_time or request.event_time,
         confidence=fact.confidence,
         reason="stated",
+        echoed=echoed_texts(fact),
     )
 
 

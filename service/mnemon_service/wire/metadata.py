@@ -35,8 +35,13 @@ def from_struct(struct: Struct, field: str) -> dict[str, Any]:
 
 def check_size(values: Mapping[str, Any], field: str) -> None:
     """Raises `InvalidArgument` for more than 64 KiB as JSON."""
-    if len(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()) > MAXIMUM_BYTES:
+    if not fits(values):
         raise _too_large(field)
+
+
+def fits(values: Mapping[str, Any]) -> bool:
+    """True if the values take at most 64 KiB as JSON."""
+    return len(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()) <= MAXIMUM_BYTES
 
 
 def _too_large(field: str) -> InvalidArgument:
