@@ -140,6 +140,39 @@ class Settings(BaseSettings):
     huggingface_api_key: SecretStr = Field(SecretStr(""), description="Also read from HF_TOKEN.")
     compatible_api_key: SecretStr = Field(SecretStr(""), description="Key of the OpenAI-compatible service.")
 
+    webhook_allow_http: bool = Field(
+        False, description="Let webhooks have http:// addresses; https:// only otherwise."
+    )
+    webhook_allow_private_addresses: bool = Field(
+        False,
+        description="Let webhooks call loopback, private and link-local addresses; whoever may make a "
+        "webhook then reaches this server's network.",
+    )
+    webhook_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        8, description="Tries of a webhook's delivery before it is set aside."
+    )
+    webhook_first_retry_seconds: Annotated[float, Field(gt=0)] = Field(
+        5.0, description="Before the second try; four times as long before each further one, to 6 hours."
+    )
+
+    reranker: str = Field(
+        "none", description="none, cohere/<model>, llm/<provider>/<model>, or onnx for a local cross-encoder."
+    )
+    reranker_seconds: Annotated[float, Field(gt=0)] = Field(
+        3.0, description="How long a search waits for the reranker before the fused order stands."
+    )
+    reranker_model_dir: Path | None = Field(
+        None, description="Folder with model.onnx and tokenizer.json of a cross-encoder."
+    )
+    cohere_url: str = Field("", description="Another address that speaks Cohere's rerank protocol.")
+    cohere_api_key: SecretStr = Field(SecretStr(""), description="Also read from COHERE_API_KEY.")
+    search_views: bool = Field(
+        True, description="Keep the memories of searched scopes in memory; false asks the index each time."
+    )
+    search_view_megabytes: Annotated[int, Field(ge=1)] = Field(
+        128, description="Memory for all of them; the least recently searched scope goes first."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged."
     )

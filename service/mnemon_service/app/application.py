@@ -11,7 +11,9 @@ from pathlib import Path
 from google.protobuf.descriptor import ServiceDescriptor
 
 from mnemon.v1 import admin_service_pb2, memory_service_pb2, search_service_pb2
+from mnemon_service.admin.care_rpcs import IndexCare
 from mnemon_service.admin.servicer import AdminServicer
+from mnemon_service.app.administration import ErasedCaches, admin_handlers, server_facts, webhook_delivery
 from mnemon_service.app.door import certificate_callers, check_door, limiter_of, transport_credentials
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
 from mnemon_service.app.first_keys import default_key_file, ensure_first_keys
@@ -21,33 +23,36 @@ from mnemon_service.app.indexing import IndexableLog, IndexApplier
 from mnemon_service.app.instructions import write_instructions
 from mnemon_service.app.language_models import ConfiguredLanguageModels
 from mnemon_service.app.offline import CACHE_DIRECTORY, database_location
+from mnemon_service.app.rerankers import ConfiguredRerankers
+from mnemon_service.app.search_options import search_settings
 from mnemon_service.data_directory import DataDirectory
 from mnemon_service.index.follower import Follower
 from mnemon_service.index.milvus import MilvusIndex
 from mnemon_service.memory.adding import Adder
 from mnemon_service.memory.changing import Changer
+from mnemon_service.memory.content_screen import PolicyScreen
 from mnemon_service.memory.delete_rpcs import DeleteWorker
 from mnemon_service.memory.embedding import TextEmbedding
 from mnemon_service.memory.enqueue_rpcs import AddWorker
 from mnemon_service.memory.import_operation import BrokenImports
 from mnemon_service.memory.importing import Importer
 from mnemon_service.memory.planning import Planner
-from mnemon_service.memory.ports import NoScreen
 from mnemon_service.memory.servicer import MemoryServicer
 from mnemon_service.memory.sweeping import Sweeper
 from mnemon_service.memory.vector_backfill import VectorBackfill
 from mnemon_service.record.projects import SERVER_PROJECT
 from mnemon_service.record.record import Record
 from mnemon_service.record.worker import Handler, OperationWorkers
-from mnemon_service.search.reranking.applying import NoRerankers
 from mnemon_service.search.servicer import SearchServicer
 from mnemon_service.server.authentication import DEFAULT_PROJECT, Authenticator, OpenDoor
 from mnemon_service.server.boundary import Boundary
 from mnemon_service.server.key_authenticator import KeyAuthenticator
 from mnemon_service.server.limiter import Limiter
 from mnemon_service.server.quotas import Quotas
+from mnemon_service.server.request_recorder import RequestRecorder
 from mnemon_service.server.runtime import Runtime, RuntimeOptions
 from mnemon_service.server.telemetry import Telemetry
+from mnemon_service.server.usage_recorder import UsageRecorder
 from mnemon_service.settings import Settings
 from mnemon_service.wire.operations import ADD_MEMORIES, DELETE_MEMORIES, IMPORT_MEMORIES
 
@@ -131,8 +136,9 @@ class Application:
         quotas = Quotas(record)
         self._stack.push_async_callback(quotas.close)
         limiter = limiter_of(settings, record, quotas)
-        services = self._services(record, index, choice, models, applier, log, limiter, quotas)
-        boundary = Boundary(self._authenticator(record), limiter)
+        usage, requests = self._observe(record, quotas)
+        services = self._services(record, index, choice, models, applier, log, limiter, usage)
+        boundary = Boundary(self._authenticator(record), limiter, (usage, requests))
         runtime = Runtime(self._options(), services, boundary)
         address = await runtime.start()
         self._runtime = runtime
@@ -175,13 +181,22 @@ class Application:
         applier: IndexApplier,
         log: IndexableLog,
         limiter: Limiter,
-        quotas: Quotas,
+        usage: UsageRecorder,
     ) -> list[tuple[ServiceDescriptor, object]]:
         project_settings = record.settings
-        rerankers = NoRerankers()
-        screen = NoScreen()
+        rerankers = self._rerankers(models)
+        screen = PolicyScreen()
         embedding = TextEmbedding(record, choice.embedder)
-        search = SearchServicer(record, index, choice.embedder, log, project_settings, rerankers=rerankers)
+        search = SearchServicer(
+            record,
+            index,
+            choice.embedder,
+            log,
+            project_settings,
+            rerankers,
+            search_settings(self._settings),
+            meter=usage,
+        )
         self._care(record, embedding, search, applier, log)
         planner = Planner(record, embedding, search.recall, models)
         adder = Adder(
@@ -193,9 +208,13 @@ class Application:
             project_settings,
             screen,
             room=limiter,
-            meter=quotas,
+            meter=usage,
         )
         changer = Changer(record, embedding, applier)
+        care = IndexCare(index, applier.follower, log)
+        sender, deliverer = webhook_delivery(record, self._settings)
+        deliverer.start()
+        self._stack.push_async_callback(deliverer.stop)
         importer = Importer(record, embedding, applier, project_settings, screen)
         self._work(
             record,
@@ -203,6 +222,7 @@ class Application:
                 ADD_MEMORIES: AddWorker(adder),
                 DELETE_MEMORIES: DeleteWorker(record, applier),
                 IMPORT_MEMORIES: BrokenImports(),
+                **admin_handlers(record, care, applier, ErasedCaches(record, search.views, applier)),
             },
         )
         in_process = ServedRpcs()
@@ -214,11 +234,28 @@ class Application:
             (search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], search),
             (
                 admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
-                AdminServicer(record, models, rerankers, write_instructions, quotas, in_process),
+                AdminServicer(
+                    record,
+                    models,
+                    rerankers,
+                    write_instructions,
+                    usage,
+                    in_process,
+                    server_facts(self._settings, choice),
+                    care,
+                    sender,
+                    deliverer,
+                ),
             ),
         ]
         in_process.serve(services)
         return services
+
+    def _rerankers(self, models: ConfiguredLanguageModels) -> ConfiguredRerankers:
+        rerankers = ConfiguredRerankers(self._settings, models)
+        rerankers.check()
+        self._stack.push_async_callback(rerankers.close)
+        return rerankers
 
     def _care(
         self,
@@ -240,6 +277,15 @@ class Application:
         for task in (backfill, sweeper):
             task.start()
             self._stack.push_async_callback(task.stop)
+
+    def _observe(self, record: Record, quotas: Quotas) -> tuple[UsageRecorder, RequestRecorder]:
+        """Who hears of calls and of what they use."""
+        usage = UsageRecorder(record.usage, quotas)
+        requests = RequestRecorder(record.request_log, record.settings)
+        for recorder in (usage, requests):
+            recorder.start()
+            self._stack.push_async_callback(recorder.stop)
+        return usage, requests
 
     def _work(self, record: Record, handlers: Mapping[str, Handler]) -> None:
         workers = OperationWorkers(record.operations, handlers)

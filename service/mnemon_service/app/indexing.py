@@ -123,6 +123,11 @@ class IndexableLog:
                 self._unwritten.add(project_id)
                 raise
 
+    def forget(self, project_id: str) -> None:
+        """The project was deleted; the log of a later one of its id begins anew."""
+        self._cursors.pop(project_id, None)
+        self._unwritten.discard(project_id)
+
     async def wait_for_change(self, timeout: float) -> None:
         """Returns at the next change of any project."""
         await self._record.signal.wait_any(timeout)
@@ -182,6 +187,11 @@ class IndexApplier:
         self._log = log
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def follower(self) -> Follower:
+        """What keeps the index equal to the record."""
+        return self._follower
+
     def start(self) -> None:
         """Begins to follow the log in the background."""
         self._tasks = [
@@ -206,6 +216,11 @@ class IndexApplier:
         except MnemonError:
             return
         await self._follower.apply_now(project_id, changes)
+
+    def forget(self, project_id: str) -> None:
+        """The project was deleted."""
+        self._follower.forget(project_id)
+        self._log.forget(project_id)
 
     async def reindex(self, project_id: str, memory_ids: Sequence[str]) -> None:
         """Gives the index the rows of these memories anew: they have vectors now."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -32,6 +32,10 @@ LONGEST_PAUSE: Final = 15.0
 """Seconds between tries while the index or the record is away."""
 REPAIR_ROUNDS: Final = 1_000
 """Rounds of verification and repair of one project before giving up; a round mends up to 10,000 rows."""
+
+
+def _nobody_asks(_: int) -> None:
+    """Nobody wants to know how far a rebuild is."""
 
 
 class Follower:
@@ -117,7 +121,7 @@ class Follower:
         The first report of each project. Then the index counts as verified.
         """
         projects = await self._log.projects()
-        reports = [await self._verify_and_repair(project_id) for project_id in projects]
+        reports = [await self.verify_and_repair(project_id) for project_id in projects]
         held: set[str] = set()
         async for entry in self._index.scan():
             held.add(entry.project_id)
@@ -126,27 +130,40 @@ class Follower:
         await self._index.verified()
         return reports
 
-    async def rebuild(self) -> None:
-        """Make the whole index anew beside the old one, swap, and apply what happened meanwhile."""
+    async def rebuild(self, indexed: Callable[[int], None] = _nobody_asks) -> int:
+        """Make the whole index anew beside the old one, swap, and apply what happened meanwhile.
+
+        Answers how many memories were written; `indexed` hears of it while they are.
+        """
         projects = await self._log.projects()
         rebuild = await self._index.begin_rebuild()
+        count = 0
         try:
             for project_id in projects:
-                await self._fill(rebuild, project_id)
+                async for rows in self._filled(rebuild, project_id):
+                    count += rows
+                    indexed(count)
             await rebuild.commit()
         except BaseException:
             await rebuild.abort()
             raise
         await self.verify_and_repair_all()
+        return count
 
-    async def _fill(self, rebuild: Rebuild, project_id: str) -> None:
+    def forget(self, project_id: str) -> None:
+        """The project was deleted; the log of a later one of its id begins anew."""
+        self._applied.pop(project_id, None)
+
+    async def _filled(self, rebuild: Rebuild, project_id: str) -> AsyncIterator[int]:
         async for batch in in_batches(self._log.index_entries(project_id)):
             rows: list[IndexRow] = await self._log.index_rows(
                 project_id, [entry.memory_id for entry in batch]
             )
             await rebuild.apply(rows)
+            yield len(rows)
 
-    async def _verify_and_repair(self, project_id: str) -> Report:
+    async def verify_and_repair(self, project_id: str) -> Report:
+        """Compare one project and mend what differs; what differed at first."""
         first = report = await self.verify(project_id)
         for _ in range(REPAIR_ROUNDS):
             if report.clean and not report.truncated:

@@ -20,12 +20,13 @@ from mnemon_service.memory.planned import (
 )
 from mnemon_service.memory.planning import Planner
 from mnemon_service.memory.ports import Applier, ContentScreen, EndlessRoom, Recall, Room
+from mnemon_service.model.errors import MnemonError
 from mnemon_service.model.ids import new_id
 from mnemon_service.model.memory import Actor, VersionEvent
 from mnemon_service.model.message import Message
 from mnemon_service.model.settings import ProjectSettings, SettingsSource
 from mnemon_service.model.stages import Stages
-from mnemon_service.model.usage import NoMeter, UsageMeter
+from mnemon_service.model.usage import NoMeter, UsageMeter, spent_in_vain
 from mnemon_service.record.operation import Claim
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, RequestKey
@@ -81,16 +82,15 @@ class Adder:
         if key is not None and (answer := await self._record.stored_answer(access, key)) is not None:
             return answer
         settings = await self._settings.of(access.project_id)
-        now = datetime.now(UTC)
         request = self._screened(request, settings)
-        plan = await self._planner.plan(access, request, settings, stages, now)
+        plan = await self._planned(access, actor, request, settings, stages)
         if request.dry_run:
             tried = await self._tried(access, actor, request, plan, stages)
-            self._meter.spent(access.project_id, actor.key_id, tried.usage)
+            self._meter.spent(access.project_id, actor.key_id, tried.usage, request.scope.owner)
             return tried
         async with self._locks.held(access.project_id, request.scope.owner):
             plan, embedded = await self._compared(access, request, plan, stages)
-            self._meter.spent(access.project_id, actor.key_id, plan.usage)
+            self._meter.spent(access.project_id, actor.key_id, plan.usage, request.scope.owner)
             await self._room.require_room(access.project_id, _new_memories(plan))
             with stages.stage("commit"):
                 async with self._record.write(access, actor, key) as write:
@@ -101,6 +101,17 @@ class Adder:
         with stages.stage("apply"):
             await self._applier.apply(access.project_id, write.versions, embedded.vectors)
         return outcome
+
+    async def _planned(
+        self, access: Access, actor: Actor, request: AddRequest, settings: ProjectSettings, stages: Stages
+    ) -> AddPlan:
+        """What is to be done. What a model cost is counted also where it was in vain."""
+        try:
+            return await self._planner.plan(access, request, settings, stages, datetime.now(UTC))
+        except MnemonError as error:
+            owner = request.scope.owner
+            self._meter.spent(access.project_id, actor.key_id, spent_in_vain(error), owner)
+            raise
 
     def _screened(self, request: AddRequest, settings: ProjectSettings) -> AddRequest:
         said = [message.content for message in request.messages]

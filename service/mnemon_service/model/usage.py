@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mnemon_service.model.errors import MnemonError
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderUsage:
@@ -35,15 +37,34 @@ class ProviderUsage:
 
 
 class UsageMeter(Protocol):
-    """Hears what was spent at providers."""
+    """Hears what was used. Both methods must return at once: they are called on the event loop."""
 
-    def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage]) -> None:
-        """Must return at once: it is called on the event loop, after the work."""
+    def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage], owner: str = "") -> None:
+        """Calls and tokens of providers were spent, for the memories of an owner (`Scope.owner`)."""
+        ...
+
+    def searched(self, project_id: str, owner: str) -> None:
+        """A search was made over the memories of an owner."""
         ...
 
 
 class NoMeter:
     """Counts nothing."""
 
-    def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage]) -> None:
+    def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage], owner: str = "") -> None:
         """Forgets it."""
+
+    def searched(self, project_id: str, owner: str) -> None:
+        """Forgets it."""
+
+
+def spent_in_vain(error: MnemonError) -> list[ProviderUsage]:
+    """What a provider was asked before it failed, from the error's metadata; empty if none was."""
+    said = error.metadata
+    if "provider" not in said:
+        return []
+    provider, _, model = said["provider"].partition("/")
+    counted = {
+        name: int(said.get(name, "0")) for name in ("calls", "failed_calls", "input_tokens", "output_tokens")
+    }
+    return [ProviderUsage(provider, said.get("model", model), **counted)]

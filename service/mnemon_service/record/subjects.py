@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +13,11 @@ from sqlalchemy.engine import Connection
 from mnemon_service.model.memory import VersionEvent
 from mnemon_service.model.scope import SCOPE_FIELDS, Scope
 from mnemon_service.record.database import Database, Work
+from mnemon_service.record.dialects import any_of
 from mnemon_service.record.freshness import Freshness, move_revision
 from mnemon_service.record.operation import OperationState
 from mnemon_service.record.queries import ONE
-from mnemon_service.record.schema import entities, operations, versions
+from mnemon_service.record.schema import entities, messages, operations, versions
 from mnemon_service.record.schema import secrets as secrets_table
 from mnemon_service.record.usage import forget_owners
 
@@ -68,6 +69,14 @@ class Subjects:
         )
         return await self._database.read(lambda connection: int(connection.scalar(query) or 0))
 
+    async def messages(self, project_id: str, scope: Scope) -> int:
+        """How many messages of a scope are kept."""
+        query = sa.select(sa.func.count()).where(
+            messages.c.project_id == project_id,
+            *(messages.c[field] == value for field, value in scope.named().items()),
+        )
+        return await self._database.read(lambda connection: int(connection.scalar(query) or 0))
+
     async def has_running(self, project_id: str, scope: Scope, *, but: str) -> bool:
         """True while another operation works on the scope: it may still write."""
         query = sa.select(ONE).where(
@@ -79,10 +88,18 @@ class Subjects:
         found = await self._database.read(lambda connection: connection.execute(query.limit(1)).first())
         return found is not None
 
-    def counting_entities(self, project_id: str) -> Work[int]:
-        """A part of a transaction: how many named entities the project has."""
-        query = sa.select(sa.func.count()).where(entities.c.project_id == project_id)
-        return lambda connection: int(connection.scalar(query) or 0)
+    def entities_going(self, project_id: str, named: Mapping[str, int]) -> Work[int]:
+        """A part of a transaction: how many named entities no memory will name any more, once so many
+        memories of each name (`entity_key`) are gone."""
+        query = sa.select(entities.c.key, entities.c.memories).where(
+            entities.c.project_id == project_id, any_of(entities.c.key, "keys")
+        )
+
+        def work(connection: Connection) -> int:
+            rows = connection.execute(query, {"keys": sorted(named)})
+            return sum(row.memories <= named[row.key] for row in rows)
+
+        return work
 
     def forgetting_usage(self, project_id: str, scope: Scope) -> Work[None]:
         """A part of a transaction: takes the ids of a scope out of the accounts; the sums stay."""

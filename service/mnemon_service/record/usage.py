@@ -117,8 +117,9 @@ def count_added(
 
 
 def forget_owners(connection: Connection, dialect: Dialect, project_id: str, scope: Scope) -> None:
-    """Lets the accounts of a scope's ids go on under no owner: the sums stay, the ids go."""
-    owners = [f"{kind}:{value}" for kind, value in scope.named().items()]
+    """Lets the account of an erased user, agent, app or run go on under no owner: the sums stay, the id
+    goes. A scope of several ids is a part of somebody, whose account stays."""
+    owners = [scope.owner] if len(scope.named()) == 1 else []
     ours = (usage_days.c.project_id == project_id, any_of(usage_days.c.owner, "owners"))
     query = sa.select(usage_days).where(*ours)
     found = connection.execute(query, {"owners": owners}).mappings().all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mnemon_service.model.call import Call
+from mnemon_service.model.usage import NoMeter, ProviderUsage, UsageMeter
 from mnemon_service.search.question import Answer, Hit, Question
 from mnemon_service.search.reranking.applying import Reranked, Reranking
 from mnemon_service.search.retrieval import Place
@@ -15,7 +16,14 @@ from mnemon_service.search.settings import SearchSettings
 class Answerer:
     """Answers questions at once, or gives the parts of an answer as they become known."""
 
-    def __init__(self, searcher: Searcher, reranking: Reranking, settings: SearchSettings) -> None:
+    def __init__(
+        self,
+        searcher: Searcher,
+        reranking: Reranking,
+        settings: SearchSettings,
+        meter: UsageMeter | None = None,
+    ) -> None:
+        self._meter = meter or NoMeter()
         self._searcher = searcher
         self._reranking = reranking
         self._settings = settings
@@ -32,7 +40,10 @@ class Answerer:
 
     async def fused(self, question: Question, call: Call, warm: Place | None = None) -> Fused:
         """The final fused order; see `Searcher.fused`."""
-        return await self._searcher.fused(question, call.stages, warm)
+        self._meter.searched(question.access.project_id, question.selection.scope.owner)
+        fused = await self._searcher.fused(question, call.stages, warm)
+        self._spent(question, call, fused.usage)
+        return fused
 
     async def hits(self, fused: Fused, count: int, call: Call) -> list[Hit]:
         """The best hits in their fused order."""
@@ -46,4 +57,10 @@ class Answerer:
         if len(hits) < min(wanted, len(fused.order)):
             hits = await self.hits(fused, wanted, call)
         with call.stages.stage("rerank"):
-            return await self._reranking.apply(question, hits, call.time_remaining)
+            reranked = await self._reranking.apply(question, hits, call.time_remaining)
+        self._spent(question, call, reranked.usage)
+        return reranked
+
+    def _spent(self, question: Question, call: Call, usage: Sequence[ProviderUsage]) -> None:
+        project_id, owner = question.access.project_id, question.selection.scope.owner
+        self._meter.spent(project_id, call.caller.key_id, usage, owner)

@@ -10,6 +10,7 @@ from mnemon_service.index.protocol import MemoryIndex
 from mnemon_service.model.call import Call, Send
 from mnemon_service.model.errors import InvalidArgument
 from mnemon_service.model.settings import SettingsSource
+from mnemon_service.model.usage import UsageMeter
 from mnemon_service.providers.embedding import Embedder
 from mnemon_service.record.record import Record
 from mnemon_service.record.times import Clock, utc_now
@@ -40,6 +41,7 @@ class SearchServicer:
         rerankers: those that the server offers.
         options: weights and bounds.
         now: the time of a question that names none.
+        meter: hears of searches and of what they cost.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class SearchServicer:
         rerankers: Rerankers | None = None,
         options: SearchSettings | None = None,
         now: Clock = utc_now,
+        meter: UsageMeter | None = None,
     ) -> None:
         options = options or SearchSettings()
         space, dimension = (embedder.name, embedder.dimension) if embedder else ("", 1)
@@ -62,7 +65,7 @@ class SearchServicer:
         self.recall = Recall(record, places, now)
         """For the write path."""
         reranking = Reranking(rerankers or NoRerankers(), settings, options.rerank_seconds)
-        self._answerer = Answerer(Searcher(record, places, embedder, options), reranking, options)
+        self._answerer = Answerer(Searcher(record, places, embedder, options), reranking, options, meter)
         self._streamer = Streamer(self._answerer)
         self._options = options
         self._now = now

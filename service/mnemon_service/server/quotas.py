@@ -97,7 +97,7 @@ class Quotas:
         if used >= limit:
             raise self._used_up(f"{name}.tokens_per_day", f"the {name} may use {limit} tokens a day")
 
-    def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage]) -> None:
+    def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage], owner: str = "") -> None:
         """Counts tokens, for the project and the key. Implements `model.usage.UsageMeter`."""
         tokens = sum(each.input_tokens + each.output_tokens for each in usage)
         if not tokens or not project_id:
@@ -107,6 +107,9 @@ class Quotas:
             self._unwritten[project_id, day, subject, TOKENS] += tokens
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
+
+    def searched(self, project_id: str, owner: str) -> None:
+        """Searches have no quota."""
 
     async def require_room(self, project_id: str, adding: int, limit: int, *, stored: bool = False) -> None:
         """Raises `ResourceExhausted` (QUOTA_EXCEEDED) if so many more memories would be too many. Counts
