@@ -24,7 +24,7 @@ from rich.table import Table
 from mnemon import Client
 
 STORY = json.loads((Path(__file__).parent / "conversation.json").read_text())
-HITS = 2
+HITS = 3
 
 
 @contextmanager
