@@ -44,7 +44,7 @@ def plot_curves(
     x_label: str,
     y_label: str,
 ) -> None:
-    """A PNG of one line for each name; what is named first is drawn boldest."""
+    """A PNG of one line for each name; the first two are drawn boldest."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -52,7 +52,12 @@ def plot_curves(
 
     figure, axes = pyplot.subplots(figsize=(7, 4.2), dpi=140)
     for number, (name, values) in enumerate(curves.items()):
-        axes.plot(places, values, marker="o", markersize=4, linewidth=2.4 if number < 2 else 1.2, label=name)
+        style = (
+            {"linewidth": 2.4}
+            if number < 2
+            else {"linewidth": 1.4, "linestyle": ("-", "--", ":")[number % 3]}
+        )
+        axes.plot(places, values, marker="o", markersize=4, label=name, **style)
     axes.set(title=title, xlabel=x_label, ylabel=y_label, xticks=places)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -1,6 +1,6 @@
 """`make bench`, or `python -m tests.bench.run [command] [options]`.
 
-    run                                     the short table of speeds
+    run                                     a short table of speeds: a thousand memories, a minute
     run quality --data <locomo.json>        how well searches find the evidence (see bench/quality)
     run mem0-speed --memories 10000         searches of mem0 as a library and of ours, in one run
     run speed …                             how fast searches are (see bench/speed)
@@ -20,7 +20,7 @@ COMMANDS = {
     "mem0-speed": "bench.quality.mem0_speed",
     "speed": "bench.speed.command",
 }
-DEFAULT = ("speed", "--short")
+DEFAULT = ("speed", "--memories", "1000", "--calls", "64")
 
 
 def main() -> None:

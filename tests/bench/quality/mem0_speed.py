@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,13 +24,13 @@ from bench.quality.peer import INSTALL, ask_mem0, installed
 from bench.report import Table
 from bench.speed.asking import Asker, Timings
 from bench.speed.corpus import MEMORIES_A_USER, PROJECT, SPACE, fill, questions
+from mnemon import Client
 from mnemon_service.model.scope import Scope
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, Selection
 from support.server import MnemonServer
 
 TOP_K = 10
-INDEX_NAME = "mnemon"
 POLL_SECONDS = 0.5
 
 
@@ -77,7 +78,7 @@ async def _ours(memories: int, users: Sequence[int]) -> tuple[Timings, Timings, 
         await fill(directory / "mnemon.db", memories)
         held = await _read(directory / "mnemon.db")
         with MnemonServer(directory) as server:
-            await _caught_up(directory / "mnemon.db")
+            await asyncio.to_thread(_caught_up, server)
             asker = Asker(server.address, server.metadata, memories // MEMORIES_A_USER)
             once = list(dict.fromkeys(users))
             first = await asker.once_each(once)
@@ -87,14 +88,11 @@ async def _ours(memories: int, users: Sequence[int]) -> tuple[Timings, Timings, 
     return first, warm, held
 
 
-async def _caught_up(database: Path) -> None:
+def _caught_up(server: MnemonServer) -> None:
     """Returns when the server's index has applied the whole log and leaves the processor alone."""
-    record = await Record.open(database)
-    applied, end = 0, 1
-    while applied < end:
-        await asyncio.sleep(POLL_SECONDS)
-        applied, end = (await record.index_cursors.positions(INDEX_NAME))[PROJECT]
-    await record.close()
+    with Client(server.address, api_key=server.key) as client:
+        while client.admin.server.info().index_lag:
+            time.sleep(POLL_SECONDS)
 
 
 async def _read(database: Path) -> Held:

@@ -117,6 +117,7 @@ def temporary_client() -> Iterator[Client]:
             Client(server.address, api_key=server.key) as client,
         ):
             yield client
+            server.stop()  # in good order: a killed server's index process would still write here
 
 
 def tell(client: Client, conversation: Conversation, *, infer: bool) -> Told:
