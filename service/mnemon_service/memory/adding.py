@@ -204,7 +204,7 @@ def _keep(
     if key is not None:
         write.answer(answer)
     if claim is not None:
-        write.complete(claim, answer)
+        write.complete(claim, answer, done=claim.operation.progress_total)
 
 
 def _as_tried(change: Change, added: Collection[str]) -> Change:

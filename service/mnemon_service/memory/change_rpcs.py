@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from mnemon.v1 import memory_service_pb2 as pb
 from mnemon_service.memory.changing import Changer
 from mnemon_service.memory.ports import ContentScreen
-from mnemon_service.memory.update_masks import updated
+from mnemon_service.memory.update_masks import sets_any, updated
 from mnemon_service.model.call import Call
-from mnemon_service.model.errors import InvalidArgument
+from mnemon_service.model.errors import FailedPrecondition, InvalidArgument, NotFound, Reason
+from mnemon_service.model.ids import is_id
 from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Memory
 from mnemon_service.model.settings import SettingsSource
 from mnemon_service.record.writing import Write
 from mnemon_service.wire.idempotency import request_key
 from mnemon_service.wire.memories import to_memory
+from mnemon_service.wire.scopes import access_of
 
 
 class ChangeRpcs:
@@ -29,6 +32,7 @@ class ChangeRpcs:
     async def UpdateMemory(self, request: pb.UpdateMemoryRequest, call: Call) -> pb.UpdateMemoryResponse:
         """See the contract."""
         key = request_key(call, request.request_id, request)
+        _take_ids([request])
         await self._screen_texts([request], call)
 
         async def work(write: Write) -> pb.UpdateMemoryResponse:
@@ -43,15 +47,13 @@ class ChangeRpcs:
         self, request: pb.BatchUpdateMemoriesRequest, call: Call
     ) -> pb.BatchUpdateMemoriesResponse:
         """See the contract."""
-        ids = [single.memory.id for single in request.requests]
-        if len(set(ids)) < len(ids):
-            raise InvalidArgument.of("requests", "must name each memory once")
+        key = request_key(call, request.request_id, request)
+        ids = _take_ids(request.requests, "requests[{}].")
         for place, single in enumerate(request.requests):
             if single.request_id:
                 raise InvalidArgument.of(
                     f"requests[{place}].request_id", "must be empty: the batch has a request_id of its own"
                 )
-        key = request_key(call, request.request_id, request)
         await self._screen_texts(request.requests, call)
 
         async def work(write: Write) -> pb.BatchUpdateMemoriesResponse:
@@ -74,8 +76,9 @@ class ChangeRpcs:
         """See the contract."""
 
         async def work(write: Write) -> pb.DeleteMemoryResponse:
-            await write.current([request.id])
-            version = write.delete(request.id, etag=request.etag, reason=request.reason)
+            memory_id = request.id.lower()
+            await write.current([memory_id])
+            version = write.delete(memory_id, etag=request.etag, reason=request.reason)
             return pb.DeleteMemoryResponse(memory=to_memory(version.memory, version.sequence))
 
         key = request_key(call, request.request_id, request)
@@ -86,11 +89,13 @@ class ChangeRpcs:
     ) -> pb.BatchDeleteMemoriesResponse:
         """See the contract."""
 
+        ids = _each_once([memory_id.lower() for memory_id in request.ids], "ids")
+
         async def work(write: Write) -> pb.BatchDeleteMemoriesResponse:
-            await write.current(request.ids)
-            for memory_id in request.ids:
+            await write.current(ids)
+            for memory_id in ids:
                 write.delete(memory_id, reason=request.reason)
-            return pb.BatchDeleteMemoriesResponse(deleted_count=len(request.ids))
+            return pb.BatchDeleteMemoriesResponse(deleted_count=len(ids))
 
         key = request_key(call, request.request_id, request)
         return await self._changer.change(call, key, pb.BatchDeleteMemoriesResponse, work)
@@ -98,34 +103,45 @@ class ChangeRpcs:
     async def RestoreMemory(self, request: pb.RestoreMemoryRequest, call: Call) -> pb.RestoreMemoryResponse:
         """See the contract."""
 
+        memory_id = request.id.lower()
+
         async def work(write: Write) -> pb.RestoreMemoryResponse:
-            await write.current([request.id], show_deleted=True)
-            version = write.restore(request.id, etag=request.etag)
+            await write.load([memory_id])
+            version = write.restore(memory_id, etag=request.etag)
             return pb.RestoreMemoryResponse(memory=to_memory(version.memory, version.sequence))
 
         key = request_key(call, request.request_id, request)
-        return await self._changer.change(call, key, pb.RestoreMemoryResponse, work)
+        async with self._unless_erased(call, memory_id):
+            return await self._changer.change(call, key, pb.RestoreMemoryResponse, work)
 
     async def RevertMemory(self, request: pb.RevertMemoryRequest, call: Call) -> pb.RevertMemoryResponse:
         """See the contract."""
+        memory_id = request.id.lower()
 
         async def work(write: Write) -> pb.RevertMemoryResponse:
-            await write.current([request.id])
-            version = await write.revert(request.id, request.version, etag=request.etag)
+            await write.current([memory_id])
+            version = await write.revert(memory_id, request.version, etag=request.etag)
             return pb.RevertMemoryResponse(memory=to_memory(version.memory, version.sequence))
 
         key = request_key(call, request.request_id, request)
-        return await self._changer.change(call, key, pb.RevertMemoryResponse, work)
+        async with self._unless_erased(call, memory_id):
+            return await self._changer.change(call, key, pb.RevertMemoryResponse, work)
+
+    @asynccontextmanager
+    async def _unless_erased(self, call: Call, memory_id: str) -> AsyncIterator[None]:
+        """Says of a memory that is gone for good that it is, to who could see it while it was there."""
+        try:
+            yield
+        except NotFound as error:
+            if error.reason is Reason.MEMORY_NOT_FOUND and await self._changer.was_erased(call, memory_id):
+                raise FailedPrecondition(
+                    f"the content of memory {memory_id} was erased", reason=Reason.RETENTION_PASSED
+                ) from None
+            raise
 
     async def _new_texts(self, requests: Sequence[pb.UpdateMemoryRequest], call: Call) -> list[str]:
         """What must be embedded if the updates find the memories as they are now."""
-        changing = [
-            request
-            for request in requests
-            if request.memory.text
-            or request.memory.attributed_to
-            or {"text", "attributed_to"} & set(request.update_mask.paths)
-        ]
+        changing = [request for request in requests if sets_any(request, ("text", "attributed_to"))]
         if not changing:
             return []
         ids = [request.memory.id for request in changing]
@@ -139,10 +155,29 @@ class ChangeRpcs:
 
     async def _screen_texts(self, requests: Sequence[pb.UpdateMemoryRequest], call: Call) -> None:
         """Lets the project's content policy see the new texts, and replaces what it redacts."""
-        settings = await self._settings.of(call.caller.project_id)
-        screened = self._screen.screen(settings, [request.memory.text for request in requests])
-        for request, text in zip(requests, screened, strict=True):
+        project_id = access_of(call.caller).project_id
+        changing = [request for request in requests if sets_any(request, ("text",))]
+        if not changing:
+            return
+        settings = await self._settings.of(project_id)
+        screened = self._screen.screen(settings, [request.memory.text for request in changing])
+        for request, text in zip(changing, screened, strict=True):
             request.memory.text = text
+
+
+def _take_ids(requests: Sequence[pb.UpdateMemoryRequest], path: str = "") -> list[str]:
+    """The ids of the memories to change, each once; in the requests too they get their canonical form."""
+    for place, request in enumerate(requests):
+        request.memory.id = request.memory.id.lower()
+        if not is_id(request.memory.id):
+            raise InvalidArgument.of(f"{path.format(place)}memory.id", "must be a UUID")
+    return _each_once([request.memory.id for request in requests], "requests")
+
+
+def _each_once(ids: list[str], field: str) -> list[str]:
+    if len(set(ids)) < len(ids):
+        raise InvalidArgument.of(field, "must name each memory once")
+    return ids
 
 
 async def _update(write: Write, request: pb.UpdateMemoryRequest, path: str = "") -> Memory:

@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 from mnemon_service.memory.embedding import EmbeddedTexts, TextEmbedding
 from mnemon_service.memory.ports import Applier
 from mnemon_service.model.call import Call
-from mnemon_service.model.memory import Actor, Memory
+from mnemon_service.model.errors import NotFound
+from mnemon_service.model.memory import Actor, Memory, VersionEvent
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import RequestKey, Selection
 from mnemon_service.record.writing import Write
@@ -31,6 +32,16 @@ class Changer:
         """The memories as they are now, by id; those that cannot be changed are left out."""
         selection = Selection(show_superseded=True)
         return await self._record.memories.hydrate(access_of(call.caller), memory_ids, selection)
+
+    async def was_erased(self, call: Call, memory_id: str) -> bool:
+        """Whether the memory was once within the caller's reach and its content is gone for good."""
+        try:
+            (last, *_), _ = await self._record.log.versions_of(
+                access_of(call.caller), memory_id, page_size=1, show_deleted=True
+            )
+        except NotFound:
+            return False
+        return last.event is VersionEvent.ERASED
 
     async def change(
         self,

@@ -37,8 +37,8 @@ class Kind(enum.StrEnum):
     PRIVATE_KEY = "private key"
     API_KEY = "API key"
     PASSWORD = "password"  # noqa: S105 (a kind)
-    CARD = "card number"
     IBAN = "bank account"
+    CARD = "card number"
     EMAIL = "email address"
     PHONE = "phone number"
 
@@ -224,8 +224,8 @@ _LOOKS: Final = (
     _matches(_API_KEY, Kind.API_KEY),
     _named_secrets,
     _matches(_IN_URL, Kind.PASSWORD, "secret"),
-    _cards,
     _ibans,
+    _cards,
     _matches(_EMAIL, Kind.EMAIL),
     _phones,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from mnemon.v1 import memory_service_pb2 as pb
@@ -10,6 +12,7 @@ from mnemon_service.memory.changing import Changer
 from mnemon_service.memory.ports import Applier
 from mnemon_service.model.call import Call
 from mnemon_service.model.caller import Caller, KeyRole
+from mnemon_service.model.filter import Comparison, Op, all_of
 from mnemon_service.model.memory import Actor
 from mnemon_service.record.operation import Claim
 from mnemon_service.record.record import Record
@@ -30,9 +33,10 @@ PIECE: Final = 1_000
 class DeleteRpcs:
     """DeleteMemories."""
 
-    def __init__(self, record: Record, changer: Changer) -> None:
+    def __init__(self, record: Record, changer: Changer, at_once: int = AT_ONCE) -> None:
         self._counting = record
         self._deleting = changer
+        self._at_once = at_once
 
     async def DeleteMemories(
         self, request: pb.DeleteMemoriesRequest, call: Call
@@ -44,8 +48,8 @@ class DeleteRpcs:
             return pb.DeleteMemoriesResponse(matched_count=count)
 
         async def work(write: Write) -> pb.DeleteMemoriesResponse:
-            found = await write.select(selection, limit=AT_ONCE + 1)
-            if len(found) <= AT_ONCE:
+            found = await write.select(selection, limit=self._at_once + 1)
+            if len(found) <= self._at_once:
                 for memory in found:
                     write.delete(memory.id, reason=request.reason)
                 return pb.DeleteMemoriesResponse(matched_count=len(found))
@@ -72,32 +76,35 @@ class DeleteRpcs:
 class DeleteWorker:
     """Does the large deletions of the queue, piece by piece."""
 
-    def __init__(self, record: Record, applier: Applier) -> None:
+    def __init__(self, record: Record, applier: Applier, piece: int = PIECE) -> None:
         self._record = record
         self._applier = applier
+        self._piece = piece
 
     async def run(self, claim: Claim, progress: Progress) -> bytes | None:
-        """Deletes what is left of the selection. How many are done is committed with each piece."""
+        """Deletes what is left of the selection, as far as it was there when the deletion was asked for.
+        How many are done is committed with each piece."""
         operation = claim.operation
         request = pb.DeleteMemoriesRequest.FromString(operation.payload)
-        selection = _selection(request, Caller(operation.project_id, KeyRole.ADMIN, operation.actor_key))
+        caller = Caller(operation.project_id, KeyRole.ADMIN, operation.actor_key)
+        selection = _there_at(_selection(request, caller), operation.create_time)
         access = Access(operation.project_id)
         actor = Actor(operation.actor_key, f"operations/{operation.id}")
         done = int(operation.checkpoint or b"0")
         while True:
             async with self._record.write(access, actor) as write:
-                found = await write.select(selection, limit=PIECE)
+                found = await write.select(selection, limit=self._piece)
                 for memory in found:
                     write.delete(memory.id, reason=request.reason)
                 done += len(found)
-                if len(found) < PIECE:
+                if len(found) < self._piece:
                     result = operation_pb2.DeleteMemoriesResult(deleted_count=done)
-                    write.complete(claim, result.SerializeToString())
+                    write.complete(claim, result.SerializeToString(), done=done)
                 else:
                     write.checkpoint(claim, checkpoint=str(done).encode(), done=done)
             await self._applier.apply(access.project_id, write.versions, {})
             progress.done = done
-            if len(found) < PIECE:
+            if len(found) < self._piece:
                 return None
 
 
@@ -107,3 +114,9 @@ def _selection(request: pb.DeleteMemoriesRequest, caller: Caller) -> Selection:
         filter=from_filter(request.filter) if request.HasField("filter") else None,
         show_superseded=True,
     )
+
+
+def _there_at(selection: Selection, moment: datetime) -> Selection:
+    """What was stored by a moment; memories that come later were not meant."""
+    stored = Comparison("create_time", Op.LTE, (moment,))
+    return replace(selection, filter=all_of([stored, selection.filter] if selection.filter else [stored]))

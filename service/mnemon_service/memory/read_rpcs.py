@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
 from mnemon.v1 import memory_service_pb2 as pb
 from mnemon_service.model.call import Call
 from mnemon_service.record.record import Record
@@ -9,6 +12,11 @@ from mnemon_service.record.selection import DEFAULT_PAGE_SIZE, AsOf, Order, Orde
 from mnemon_service.wire.filters import from_filter
 from mnemon_service.wire.memories import to_memory, to_version
 from mnemon_service.wire.scopes import access_of, from_as_of, read_scope
+
+PAGE_BYTES: Final = 3 * 1_048_576
+"""What a page may take: clients that set no limit of their own receive messages of up to 4 MiB."""
+
+Page = TypeVar("Page", pb.ListMemoriesResponse, pb.ListVersionsResponse)
 
 _ORDERS = {
     pb.LIST_ORDER_UNSPECIFIED: Order(),
@@ -55,34 +63,54 @@ class ReadRpcs:
             show_deleted=request.show_deleted,
             as_of=_as_of(request),
         )
-        with call.stages.stage("hydrate"):
+
+        async def read(page_size: int) -> pb.ListMemoriesResponse:
             page = await self._record.memories.list(
                 access_of(call.caller),
                 selection,
                 order=_ORDERS[request.order],
-                page_size=request.page_size or DEFAULT_PAGE_SIZE,
+                page_size=page_size,
                 page_token=request.page_token,
             )
-        return pb.ListMemoriesResponse(
-            memories=[to_memory(memory) for memory in page.memories],
-            next_page_token=page.next_page_token,
-            sequence=page.sequence,
-        )
+            return pb.ListMemoriesResponse(
+                memories=[to_memory(memory) for memory in page.memories],
+                next_page_token=page.next_page_token,
+                sequence=page.sequence,
+            )
+
+        with call.stages.stage("hydrate"):
+            return await _bounded(read, request.page_size)
 
     async def ListVersions(self, request: pb.ListVersionsRequest, call: Call) -> pb.ListVersionsResponse:
         """See the contract."""
-        with call.stages.stage("hydrate"):
+
+        async def read(page_size: int) -> pb.ListVersionsResponse:
             versions, token = await self._record.log.versions_of(
                 access_of(call.caller),
                 request.memory_id.lower(),
                 newest_first=False,
-                page_size=request.page_size or DEFAULT_PAGE_SIZE,
+                page_size=page_size,
                 page_token=request.page_token,
                 show_deleted=True,
             )
-        return pb.ListVersionsResponse(
-            versions=[to_version(version) for version in versions], next_page_token=token
-        )
+            return pb.ListVersionsResponse(
+                versions=[to_version(version) for version in versions], next_page_token=token
+            )
+
+        with call.stages.stage("hydrate"):
+            return await _bounded(read, request.page_size)
+
+
+async def _bounded(read: Callable[[int], Awaitable[Page]], asked: int) -> Page:
+    """A page that any client can receive: with fewer items than were asked for if they are large (AIP-158
+    lets a page be short). The item after it begins the next one."""
+    page_size = asked or DEFAULT_PAGE_SIZE
+    while True:
+        page = await read(page_size)
+        size = page.ByteSize()
+        if size <= PAGE_BYTES or page_size == 1:
+            return page
+        page_size = max(1, page_size * PAGE_BYTES // (2 * size))
 
 
 def _as_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,7 +14,7 @@ from mnemon_service.model.errors import InvalidArgument
 from mnemon_service.model.memory import Memory, MemoryType
 from mnemon_service.wire.enums import MEMORY_TYPES
 from mnemon_service.wire.memories import from_entities, from_event_time
-from mnemon_service.wire.metadata import from_struct
+from mnemon_service.wire.metadata import check_size, from_struct
 from mnemon_service.wire.times import from_timestamp
 
 UPDATABLE: Final = (
@@ -36,14 +36,20 @@ def updated(before: Memory, request: pb.UpdateMemoryRequest, path: str = "") -> 
     `path` leads to the request in a batch, for error messages.
     """
     new_values: dict[str, Any] = {}
-    metadata = dict(before.metadata)
     for field in _fields(request, path):
         if field.startswith(_METADATA_KEY):
-            _set_key(metadata, field.removeprefix(_METADATA_KEY), request.memory, path)
-            new_values["metadata"] = metadata
+            known = new_values.get("metadata", before.metadata)
+            key = field.removeprefix(_METADATA_KEY)
+            new_values["metadata"] = _with_key(known, key, request.memory, f"{path}memory.metadata")
         else:
             new_values[field] = _value(field, request.memory, f"{path}memory.{field}")
     return replace(before, **new_values)
+
+
+def sets_any(request: pb.UpdateMemoryRequest, fields: Collection[str]) -> bool:
+    """Whether the update sets one of these fields, as far as its mask can be read."""
+    named = request.update_mask.paths or [descriptor.name for descriptor, _ in request.memory.ListFields()]
+    return not set(fields).isdisjoint(named)
 
 
 def _fields(request: pb.UpdateMemoryRequest, path: str) -> Iterable[str]:
@@ -62,12 +68,31 @@ def _fields(request: pb.UpdateMemoryRequest, path: str) -> Iterable[str]:
     return named
 
 
-def _set_key(metadata: dict[str, Any], key: str, memory: memory_pb2.Memory, path: str) -> None:
-    given = from_struct(memory.metadata, f"{path}memory.metadata")
-    if key in given:
-        metadata[key] = given[key]
-    else:
-        metadata.pop(key, None)
+def _with_key(known: Mapping[str, Any], key: str, memory: memory_pb2.Memory, path: str) -> dict[str, Any]:
+    """The metadata with one key set, or taken out if the request does not give it.
+
+    The key may lead into nested objects, joined by dots as in filters; a key that holds dots itself is
+    meant where the request or the memory has one.
+    """
+    given = from_struct(memory.metadata, path)
+    keys = [key] if key in given or key in known else key.split(".")
+    changed = _with_value(known, keys, given)
+    check_size(changed, path)
+    return changed
+
+
+def _with_value(known: Mapping[str, Any], keys: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    first, rest = keys[0], keys[1:]
+    others = {key: value for key, value in known.items() if key != first}
+    if not rest:
+        return {**known, first: given[first]} if first in given else others
+    inner = _with_value(_object(known.get(first)), rest, _object(given.get(first)))
+    return {**known, first: inner} if inner or first in known else others
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    """The value if it is a JSON object; else an empty one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _value(field: str, memory: memory_pb2.Memory, path: str) -> Any:  # noqa: ANN401 (of the field's own type)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mnemon.v1 import memory_pb2
 from mnemon.v1 import memory_service_pb2 as pb
 from mnemon_service.model.call import Call, Send
 from mnemon_service.model.errors import OutOfRange, Reason, ResourceExhausted
@@ -22,7 +24,9 @@ from mnemon_service.wire.scopes import access_of, read_scope
 from mnemon_service.wire.times import from_duration
 
 BATCH: Final = 200
-"""Changes read from the log, and sent, at a time: all that a stream holds in memory."""
+"""Changes read from the log at a time: all that a stream holds in memory."""
+MESSAGE_BYTES: Final = 1_048_576
+"""About what one message holds; more changes come in several."""
 HEARTBEAT_SECONDS: Final = 15.0
 SLOW_SECONDS: Final = 60.0
 """A reader that does not take one message within this time is cut; it resumes from its last token."""
@@ -40,7 +44,8 @@ class _Watch:
     heartbeat: float
 
     def wants(self, version: Version) -> bool:
-        """Whether the filter lets a change through; a tombstone has no content that a filter could match."""
+        """Whether the filter lets a change through; a tombstone has no content left to match, but an id
+        of the scope."""
         return self.filter is None or matches(self.filter, version.memory)
 
 
@@ -56,20 +61,25 @@ class WatchRpcs:
     ) -> None:
         """See the contract."""
         watch = _watch(request, call)
+        clock = asyncio.get_running_loop().time
         position = await self._start(request, watch)
         await self._send(send, self._message(watch, position, []))
+        next_sign = clock() + watch.heartbeat
         while True:
             versions, read_to = await self._watched.log.after(
                 watch.access, position, limit=BATCH, scope=watch.scope, events=watch.events
             )
-            wanted = [version for version in versions if watch.wants(version)]
-            if wanted:
-                await self._send(send, self._message(watch, read_to, wanted))
+            wanted = [to_version(version) for version in versions if watch.wants(version)]
+            for place, piece in _pieces(wanted, read_to):
+                await self._send(send, self._message(watch, place, piece))
+                next_sign = clock() + watch.heartbeat
             position = max(position, read_to)
-            if len(versions) == BATCH:
-                continue
-            if not await self._watched.signal.wait_beyond(watch.access.project_id, position, watch.heartbeat):
+            if len(versions) < BATCH:
+                left = max(0.0, next_sign - clock())
+                await self._watched.signal.wait_beyond(watch.access.project_id, position, left)
+            if clock() >= next_sign:  # also while the log grows and the filter leaves all of it out
                 await self._send(send, self._message(watch, position, []))
+                next_sign = clock() + watch.heartbeat
 
     async def _start(self, request: pb.WatchMemoriesRequest, watch: _Watch) -> int:
         end = await self._watched.log.last_sequence(watch.access)
@@ -90,9 +100,11 @@ class WatchRpcs:
             raise OutOfRange(f"the log ends at {end}", reason=Reason.HISTORY_ERASED)
         return position
 
-    def _message(self, watch: _Watch, position: int, versions: list[Version]) -> pb.WatchMemoriesResponse:
+    def _message(
+        self, watch: _Watch, position: int, versions: Sequence[memory_pb2.Version]
+    ) -> pb.WatchMemoriesResponse:
         return pb.WatchMemoriesResponse(
-            versions=[to_version(version) for version in versions],
+            versions=versions,
             resume_token=self._watched.tokens.issue(_name(watch), [position]),
             sequence=position,
         )
@@ -107,6 +119,20 @@ class WatchRpcs:
                 reason=Reason.WATCHER_TOO_SLOW,
                 retry_after=1.0,
             ) from None
+
+
+def _pieces(
+    versions: Sequence[memory_pb2.Version], read_to: int
+) -> Iterator[tuple[int, Sequence[memory_pb2.Version]]]:
+    """The changes in messages of a bounded size, each with the place in the log that it leads to."""
+    start, size = 0, 0
+    for place, version in enumerate(versions):
+        size += version.ByteSize()
+        if size > MESSAGE_BYTES and place > start:
+            yield versions[place - 1].sequence, versions[start:place]
+            start, size = place, version.ByteSize()
+    if versions:
+        yield read_to, versions[start:]
 
 
 def _watch(request: pb.WatchMemoriesRequest, call: Call) -> _Watch:

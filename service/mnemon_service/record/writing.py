@@ -249,13 +249,20 @@ class Write:
         return self._change(VersionEvent.DELETED, before, replace(before, state=MemoryState.DELETED), reason)
 
     def restore(self, memory_id: str, *, etag: str = "", reason: str = "") -> Version:
-        """Append RESTORED: back to ACTIVE, or SUPERSEDED if it was. Raises `FailedPrecondition`
-        (MEMORY_NOT_DELETED). Read it with `current(..., show_deleted=True)`."""
-        before = self._changeable(memory_id, etag, (*_HERE, MemoryState.DELETED))
-        if before.state is not MemoryState.DELETED:
+        """Append RESTORED: back to ACTIVE, or SUPERSEDED if it was, without an expiry that has passed.
+        Raises `FailedPrecondition` (MEMORY_NOT_DELETED). Read it with `load`, which sees expired ones, or
+        with `current(..., show_deleted=True)`."""
+        gone = (MemoryState.DELETED, MemoryState.EXPIRED)
+        before = self._changeable(memory_id, etag, (*_HERE, *gone), expired_too=True)
+        expired = before.expire_time is not None and before.expire_time <= self.now
+        if before.state not in gone and not expired:
             raise FailedPrecondition(f"memory {memory_id} is not deleted", reason=Reason.MEMORY_NOT_DELETED)
-        state = MemoryState.SUPERSEDED if before.superseded_by else MemoryState.ACTIVE
-        return self._change(VersionEvent.RESTORED, before, replace(before, state=state), reason)
+        after = replace(
+            before,
+            state=MemoryState.SUPERSEDED if before.superseded_by else MemoryState.ACTIVE,
+            expire_time=None if expired else before.expire_time,
+        )
+        return self._change(VersionEvent.RESTORED, before, after, reason)
 
     def expire(self, memory_id: str, *, reason: str = "") -> Version:
         """Append EXPIRED."""
@@ -381,10 +388,13 @@ class Write:
             values["progress_total"] = total
         self._hold(claim, values)
 
-    def complete(self, claim: Claim, result: bytes = b"") -> None:
+    def complete(self, claim: Claim, result: bytes = b"", *, done: int | None = None) -> None:
         """Finish an operation together with its last effect; as `checkpoint`."""
         state = OperationState.SUCCEEDED.value
-        self._hold(claim, {"state": state, "result": result, "payload": b"", "checkpoint": b""})
+        values: dict[str, object] = {"state": state, "result": result, "payload": b"", "checkpoint": b""}
+        if done is not None:
+            values["progress_done"] = done
+        self._hold(claim, values)
 
     def _hold(self, claim: Claim, values: dict[str, object]) -> None:
         operation = claim.operation
