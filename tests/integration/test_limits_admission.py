@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -172,20 +174,24 @@ async def test_one_projects_flood_leaves_the_others_their_pace(
             times.append(time.perf_counter() - begun)
         return sorted(times)[int(len(times) * 0.95)]
 
-    await p95()
-    alone = min([await p95() for _ in range(3)])
     command = [sys.executable, "-m", "support.flooding", server.address, flooding, "64"]
     flooder = await asyncio.create_subprocess_exec(
         *command, cwd=Path(__file__).parents[1], stdout=asyncio.subprocess.PIPE
     )
+    alone, flooded = [], []
     try:
         assert flooder.stdout is not None
         assert await flooder.stdout.readline() == b"flooding\n"
         await p95()
-        flooded = min([await p95() for _ in range(3)])
+        for _ in range(8):  # in turns, so that what else the machine does weighs on both
+            flooder.send_signal(signal.SIGSTOP)
+            alone.append(await p95())
+            flooder.send_signal(signal.SIGCONT)
+            flooded.append(await p95())
         assert flooder.returncode is None
     finally:
         flooder.kill()
         await flooder.wait()
-    print(f"p95 alone {alone * 1e3:.2f} ms, beside the flood {flooded * 1e3:.2f} ms")
-    assert flooded <= alone * 1.25 + 0.0005
+    quiet, loud = statistics.median(alone), statistics.median(flooded)
+    print(f"p95 alone {quiet * 1e3:.2f} ms, beside the flood {loud * 1e3:.2f} ms")
+    assert loud <= quiet * 1.25 + 0.0005
