@@ -169,6 +169,12 @@ class Operations:
 
         return await self._database.write(work)
 
+    async def release_all(self) -> None:
+        """Let every lease run out now: for the one process that has the whole record to itself, which
+        knows at its start that whoever held one is dead."""
+        running = sa.update(operations).where(operations.c.state == _RUNNING).values(lease_expire_time=0)
+        await self._database.write(lambda connection: connection.execute(running))
+
     async def wait_for_work(self, timeout: float) -> None:
         """Returns when work may be there, at the latest after `timeout` seconds. Work that waits for its
         time (backoff, a lost lease) announces nothing: look again after the timeout."""
