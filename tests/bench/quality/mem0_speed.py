@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,19 +18,21 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.indexing import index_filled
 from bench.quality.offline_ranking import Vectors
 from bench.quality.peer import INSTALL, ask_mem0, installed
 from bench.report import Table
 from bench.speed.asking import Asker, Timings
 from bench.speed.corpus import MEMORIES_A_USER, PROJECT, SPACE, fill, questions
-from mnemon import Client
 from mnemon_service.model.scope import Scope
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, Selection
 from support.server import MnemonServer
 
 TOP_K = 10
-POLL_SECONDS = 0.5
+DATABASE = "mnemon.db"
+INDEX_SECONDS_A_THOUSAND = 30.0
+"""How long a server may take to index a thousand memories before the measurement is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,10 @@ async def _ours(memories: int, users: Sequence[int]) -> tuple[Timings, Timings, 
     """The first search of each user, the next one, and what there is to search."""
     with tempfile.TemporaryDirectory(prefix="mnemon-bench-") as name:
         directory = Path(name)
-        await fill(directory / "mnemon.db", memories)
-        held = await _read(directory / "mnemon.db")
+        await fill(directory / DATABASE, memories)
+        held = await _read(directory / DATABASE)
         with MnemonServer(directory) as server:
-            await asyncio.to_thread(_caught_up, server)
+            await index_filled(directory, directory / DATABASE, INDEX_SECONDS_A_THOUSAND * memories / 1000)
             asker = Asker(server.address, server.metadata, memories // MEMORIES_A_USER)
             once = list(dict.fromkeys(users))
             first = await asker.once_each(once)
@@ -86,13 +87,6 @@ async def _ours(memories: int, users: Sequence[int]) -> tuple[Timings, Timings, 
             await asker.close()
             server.stop()
     return first, warm, held
-
-
-def _caught_up(server: MnemonServer) -> None:
-    """Returns when the server's index has applied the whole log and leaves the processor alone."""
-    with Client(server.address, api_key=server.key) as client:
-        while client.admin.server.info().index_lag:
-            time.sleep(POLL_SECONDS)
 
 
 async def _read(database: Path) -> Held:
