@@ -30,11 +30,11 @@ SPENDING: Final = frozenset(
 """Calls that ask a language model."""
 WAITING: Final = frozenset({"AdminService/WaitOperation"})
 """Unary calls that are held open like streams, and counted as such."""
-REFUSALS_PER_SECOND: Final = 50.0
+REFUSALS_PER_SECOND: Final = 20.0
 """How many refusals a second one project or key hears at most; the rest waits for its turn. So a flood of
 callers who try again at once costs the server little, and the other projects next to nothing, while a
 caller who is refused once hears so within milliseconds."""
-LONGEST_PAUSE_SECONDS: Final = 2.0
+LONGEST_PAUSE_SECONDS: Final = 5.0
 MAXIMUM_PAUSED: Final = 1_000
 """Refused calls that pause at once; more are answered without."""
 REMEMBERED: Final = 10_000
