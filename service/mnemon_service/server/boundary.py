@@ -1,7 +1,7 @@
 """The boundary: what every call passes on its way in and out.
 
-In: request id, span, caller, role, limits, decoding, the contract's rules. Out: the domain's errors as
-statuses, metrics, the request log. Servicers see messages and a `Call`; they know nothing of gRPC.
+In: request id, span, caller, role, limits, decoding, the contract's rules. Out: encoding, the domain's
+errors as statuses, metrics, the request log. Servicers see messages and a `Call`; they know nothing of gRPC.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 
@@ -21,7 +22,13 @@ from opentelemetry.trace import Span
 
 from mnemon_service.model.call import Call
 from mnemon_service.model.caller import Caller
-from mnemon_service.model.errors import Internal, MnemonError, Unavailable
+from mnemon_service.model.errors import (
+    DeadlineExceeded,
+    Internal,
+    MnemonError,
+    ResourceExhausted,
+    Unavailable,
+)
 from mnemon_service.model.errors import Reason as ErrorReason
 from mnemon_service.model.ids import new_id
 from mnemon_service.server import errors, telemetry
@@ -34,9 +41,14 @@ from mnemon_service.server.validation import RequestValidator, undecodable
 REQUEST_ID_KEY: Final = "x-request-id"
 """Metadata key of the call's id: taken from the caller if it is a plain word, sent back in any case."""
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+ENDLESS: Final = frozenset({"MemoryService/WatchMemories", "SearchService/LiveSearch"})
+"""Streams that end only when one side goes: the server's going does not wait for them."""
 
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
 _log = structlog.get_logger("mnemon.calls")
+
+MAXIMUM_MESSAGE_BYTES: Final = 16 * 1_048_576
+"""Unless the server is set up otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +98,28 @@ class Boundary:
         self._observers = observers
         self._validator = RequestValidator()
         self._draining = False
+        self._endless: set[asyncio.Task[Any]] = set()
+        self.maximum_message_bytes = MAXIMUM_MESSAGE_BYTES
+        """A larger request or answer is refused with MESSAGE_TOO_LARGE."""
 
     def drain(self) -> None:
-        """From now on new calls get `Unavailable` (SHUTTING_DOWN)."""
+        """From now on new calls, and the streams that would never end, get `Unavailable` (SHUTTING_DOWN)."""
         self._draining = True
+        for task in self._endless:
+            task.cancel()
 
     def unary(
         self, method: Method, implementation: Callable[..., Awaitable[Message]]
-    ) -> Callable[[Any, ServicerContext], Awaitable[Message]]:
+    ) -> Callable[[Any, ServicerContext], Awaitable[bytes]]:
         """The handler of an RPC that answers once; its request may be a stream."""
 
-        async def handle(incoming: Any, context: ServicerContext) -> Message:  # noqa: ANN401 (bytes or an iterator)
-            async def work(call: Call) -> Message:
+        async def handle(incoming: Any, context: ServicerContext) -> bytes:  # noqa: ANN401 (bytes or an iterator)
+            async def work(call: Call) -> bytes:
                 if method.client_streaming:
-                    return await implementation(self._requests(method, incoming), call)
-                return await implementation(self._request(method, incoming), call)
+                    return self._encoded(await implementation(self._requests(method, incoming), call))
+                return self._encoded(await implementation(self._request(method, incoming), call))
 
-            response: Message = await self._guarded(method, context, work)
+            response: bytes = await self._guarded(method, context, work)
             return response
 
         return handle
@@ -117,17 +134,33 @@ class Boundary:
         """
 
         async def handle(incoming: Any, context: ServicerContext) -> None:  # noqa: ANN401 (bytes or an iterator)
+            async def send(message: Message) -> None:
+                await context.write(self._encoded(message))
+
             async def work(call: Call) -> None:
                 if method.client_streaming:
-                    await implementation(self._requests(method, incoming), call, context.write)
+                    await implementation(self._requests(method, incoming), call, send)
                 else:
-                    await implementation(self._request(method, incoming), call, context.write)
+                    await implementation(self._request(method, incoming), call, send)
 
             await self._guarded(method, context, work)
 
         return handle
 
+    def _encoded(self, message: Message) -> bytes:
+        raw = message.SerializeToString()
+        self._check_size(raw, "the answer", "ask for less")
+        return raw
+
+    def _check_size(self, raw: bytes, what: str, advice: str) -> None:
+        if len(raw) > self.maximum_message_bytes:
+            raise ResourceExhausted(
+                f"{what} has {len(raw):,} bytes, more than {self.maximum_message_bytes:,}: {advice}",
+                reason=ErrorReason.MESSAGE_TOO_LARGE,
+            )
+
     def _request(self, method: Method, raw: bytes) -> Message:
+        self._check_size(raw, "the request", "send it in pieces")
         self._validator.check(method.request_type.DESCRIPTOR.full_name, raw)
         try:
             return method.request_type.FromString(raw)
@@ -152,22 +185,39 @@ class Boundary:
                 call = await self._call(method, context, metadata, outcome)
                 streaming = method.client_streaming or method.server_streaming
                 async with self._admission.admitted(call, streaming=streaming):
-                    return await work(call)
+                    with self._held_open(method):
+                        return await work(call)
             except asyncio.CancelledError:
-                outcome.cancelled()
+                outcome.cut_off(past_deadline=context.time_remaining() == 0)
                 raise
             except Exception as exception:
                 await self._refuse(context, outcome, exception)
             finally:
                 self._ended(span, outcome)
 
+    @contextmanager
+    def _held_open(self, method: Method) -> Iterator[None]:
+        """Lets `drain` cut a stream that would never end; raises `Unavailable` then."""
+        task = asyncio.current_task()
+        if task is None or method.path not in ENDLESS:
+            yield
+            return
+        self._endless.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._draining and task.cancelling() == 1:
+                task.uncancel()
+                raise shutting_down() from None
+            raise
+        finally:
+            self._endless.discard(task)
+
     async def _call(
         self, method: Method, context: ServicerContext, metadata: Metadata, outcome: _Outcome
     ) -> Call:
         if self._draining:
-            raise Unavailable(
-                "the server is shutting down", reason=ErrorReason.SHUTTING_DOWN, retry_after=1.0
-            )
+            raise shutting_down()
         caller = await self._authenticator.authenticate(metadata, _peer_identities(context))
         outcome.caller = caller
         require_role(caller, method.path)
@@ -209,7 +259,11 @@ class _Outcome:
         self._code = errors.code_name(error)
         self._reason = error.reason.value
 
-    def cancelled(self) -> None:
+    def cut_off(self, *, past_deadline: bool) -> None:
+        """gRPC ended the call: its deadline passed, the caller went away, or the server stops."""
+        if past_deadline:
+            self.failed(DeadlineExceeded("the time for this call is used up"))
+            return
         self.code_number, self._code = code_pb2.CANCELLED, "CANCELLED"
         self._reason = ErrorReason.CANCELLED.value
 
@@ -223,6 +277,11 @@ class _Outcome:
             milliseconds=(time.perf_counter() - self._begun) * 1000,
             start_time=self._start_time,
         )
+
+
+def shutting_down() -> Unavailable:
+    """The error of calls that come too late."""
+    return Unavailable("the server is shutting down", reason=ErrorReason.SHUTTING_DOWN, retry_after=1.0)
 
 
 def _request_id(metadata: Metadata) -> str:

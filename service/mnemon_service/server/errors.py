@@ -40,8 +40,9 @@ STATUS_CODES: Final[dict[type[errors.MnemonError], int]] = {
 
 
 def code_of(error: errors.MnemonError) -> int:
-    """The canonical code of an error, of its class or the nearest base class that has one."""
-    return next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
+    """The canonical code of an error, of its class or the nearest base class that has one; else INTERNAL."""
+    known = (STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
+    return next(known, code_pb2.INTERNAL)
 
 
 def code_name(error: errors.MnemonError) -> str:
@@ -53,6 +54,8 @@ def as_mnemon_error(exception: BaseException) -> errors.MnemonError:
     """What the caller may know of an exception; of an unforeseen one only that it happened."""
     if isinstance(exception, errors.MnemonError):
         return exception
+    if isinstance(exception, BaseExceptionGroup):  # of tasks that ran side by side: the first one's tells
+        return as_mnemon_error(exception.exceptions[0])
     if isinstance(exception, (asyncio.TimeoutError, TimeoutError)):
         return errors.DeadlineExceeded("the time for this call is used up")
     return errors.Internal("the service failed; the request id finds the details in its logs")

@@ -50,12 +50,8 @@ def _handler(
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[rpc.client_streaming, rpc.server_streaming]
     wrap = boundary.streaming if rpc.server_streaming else boundary.unary
-    # No deserializer: the boundary decodes, so that bad bytes get a documented error.
-    return make(
-        wrap(method, implementation),
-        request_deserializer=None,
-        response_serializer=message_factory.GetMessageClass(rpc.output_type).SerializeToString,
-    )
+    # The boundary decodes and encodes, so that bad bytes and messages too large get documented errors.
+    return make(wrap(method, implementation), request_deserializer=None, response_serializer=None)
 
 
 def _missing(rpc: MethodDescriptor) -> Any:  # noqa: ANN401 (a coroutine function of any of the shapes)

@@ -34,7 +34,8 @@ def configure_logs(level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
+    foreign = [*shared, _without_messages]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processor=renderer))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     # Libraries that would print what they were asked: queries, texts, whole requests.
     for name in ("pymilvus", "milvus_lite", "openai", "httpx", "google_genai", "anthropic", "sqlalchemy"):
@@ -50,6 +51,15 @@ def describe(exception: BaseException) -> dict[str, object]:
             f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]
         ],
     }
+
+
+def _without_messages(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What libraries log of an exception, without its message."""
+    info = event.pop("exc_info", None)
+    exception = info[1] if isinstance(info, tuple) else info
+    if isinstance(exception, BaseException):
+        event.update(describe(exception))
+    return event
 
 
 def _add_trace_id(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

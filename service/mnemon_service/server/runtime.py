@@ -25,6 +25,8 @@ class RuntimeOptions:
     address: str
     """host:port; port 0 takes a free one."""
     maximum_message_bytes: int
+    """A larger request or answer gets RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE; one of more than twice the size
+    is refused before it is read, without a reason)."""
     maximum_metadata_bytes: int
     maximum_connection_age_seconds: float = 0.0
     """0 never closes a connection for its age."""
@@ -44,6 +46,7 @@ class Runtime:
         boundary: Boundary,
     ) -> None:
         self._boundary = boundary
+        boundary.maximum_message_bytes = options.maximum_message_bytes
         self._names = [service.full_name for service, _ in services]
         self._server = grpc.aio.server(options=_channel_options(options))
         self._server.add_generic_rpc_handlers(
@@ -89,7 +92,8 @@ class Runtime:
 
 def _channel_options(options: RuntimeOptions) -> list[tuple[str, int]]:
     chosen = [
-        ("grpc.max_receive_message_length", options.maximum_message_bytes),
+        # The boundary refuses what is larger than its own limit, and says why; gRPC cannot.
+        ("grpc.max_receive_message_length", 2 * options.maximum_message_bytes),
         ("grpc.max_send_message_length", options.maximum_message_bytes),
         ("grpc.max_metadata_size", options.maximum_metadata_bytes),
         # Two servers on one port would share its calls in silence.
