@@ -20,6 +20,7 @@ from mnemon_service.model.errors import Aborted, Reason
 from mnemon_service.model.ids import new_id
 from mnemon_service.model.memory import Version
 from mnemon_service.record.database import Database
+from mnemon_service.record.dialects import any_of
 from mnemon_service.record.page_tokens import PageTokens
 from mnemon_service.record.projects import ProjectState
 from mnemon_service.record.queries import ONE
@@ -80,6 +81,14 @@ _DUE: Final = (
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 _WAITING: Final = sa.select(sa.func.count()).where(_OURS, webhook_deliveries.c.state == _PENDING)
+_BLOCKED: Final = (
+    sa.select(
+        webhook_deliveries.c.memory_id, sa.func.max(webhook_deliveries.c.retry_time).label("retry_time")
+    )
+    .where(_OURS, webhook_deliveries.c.state == _PENDING, any_of(webhook_deliveries.c.memory_id, "ids"))
+    .group_by(webhook_deliveries.c.memory_id)
+)
+"""Memories with changes that wait, and until when: later ones wait as long, so that nobody looks before."""
 _NEXT: Final = sa.select(sa.func.min(webhook_deliveries.c.retry_time)).where(
     webhook_deliveries.c.state == _PENDING,
     sa.exists(
@@ -180,7 +189,16 @@ class Deliveries:
         def work(connection: Connection) -> None:
             _hold(connection, claim, to_micros(now + lease), read_sequence=position)
             if rows:
-                connection.execute(insert, rows)
+                ids = sorted({row["memory_id"] for row in rows})
+                blocked = connection.execute(_BLOCKED, _key(claim) | {"ids": ids})
+                later = {row.memory_id: row.retry_time for row in blocked}
+                connection.execute(
+                    insert,
+                    [
+                        row | {"retry_time": max(row["retry_time"], later.get(row["memory_id"], 0))}
+                        for row in rows
+                    ],
+                )
 
         await self._database.write(work)
         return replace(claim, webhook=replace(claim.webhook, read_sequence=position))
@@ -210,7 +228,7 @@ class Deliveries:
             for outcome in outcomes:
                 connection.execute(
                     sa.update(webhook_deliveries)
-                    .where(_OURS, webhook_deliveries.c.sequence == sa.bindparam("of_sequence"))
+                    .where(*_one(claim, outcome.sequence))
                     .values(
                         state=outcome.state.value,
                         attempts=outcome.attempts,
@@ -219,9 +237,10 @@ class Deliveries:
                         create_time=sa.func.coalesce(webhook_deliveries.c.create_time, now),
                         update_time=now,
                         retry_time=optional_micros(outcome.retry_time),
-                    ),
-                    _key(claim) | {"of_sequence": outcome.sequence},
+                    )
                 )
+                if outcome.retry_time is not None:
+                    _put_off_later(connection, claim, outcome, to_micros(outcome.retry_time))
 
         await self._database.write(work)
 
@@ -253,6 +272,30 @@ class Deliveries:
 
 def _key(claim: WebhookClaim) -> dict[str, Any]:
     return {"project_id": claim.webhook.project_id, "webhook_id": claim.webhook.id}
+
+
+def _one(claim: WebhookClaim, sequence: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        webhook_deliveries.c.project_id == claim.webhook.project_id,
+        webhook_deliveries.c.webhook_id == claim.webhook.id,
+        webhook_deliveries.c.sequence == sequence,
+    )
+
+
+def _put_off_later(connection: Connection, claim: WebhookClaim, tried: Delivery, until: int) -> None:
+    """The later changes of a memory wait as long as the one before them."""
+    connection.execute(
+        sa.update(webhook_deliveries)
+        .where(
+            webhook_deliveries.c.project_id == claim.webhook.project_id,
+            webhook_deliveries.c.webhook_id == claim.webhook.id,
+            webhook_deliveries.c.state == _PENDING,
+            webhook_deliveries.c.memory_id == tried.memory_id,
+            webhook_deliveries.c.sequence > tried.sequence,
+            webhook_deliveries.c.retry_time < until,
+        )
+        .values(retry_time=until)
+    )
 
 
 def _lease(
