@@ -28,9 +28,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-# Read by mem0 as it is imported: nothing is sent anywhere, nothing is written to the home directory.
+# Read by mem0 as it is imported: nothing is sent anywhere.
 os.environ["MEM0_TELEMETRY"] = "False"
-os.environ.setdefault("MEM0_DIR", tempfile.mkdtemp(prefix="mem0-"))
 
 Vector = npt.NDArray[np.float32]
 

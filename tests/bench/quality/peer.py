@@ -67,7 +67,8 @@ def ask_mem0(
         script = Path(__file__).with_name("mem0_process.py")
         subprocess.run(
             [ENVIRONMENT / "bin" / "python", script, folder / "task.json", folder / "answer.json"],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY / "service")},
+            # Without MEM0_DIR it would write to the home directory.
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY / "service"), "MEM0_DIR": str(folder / "home")},
             check=True,
         )
         answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
