@@ -87,6 +87,7 @@ async def server(servicer: Servicer) -> AsyncIterator[BoundaryServer]:
 
 @pytest.fixture
 def logged() -> Iterator[list[dict[str, Any]]]:
+    lines: Any
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         yield lines
 
@@ -168,7 +169,7 @@ async def test_an_unforeseen_exception_says_nothing_of_itself(
     servicer.work = raising(error)
     failed = await failure(get(server))
     assert failed.code() is grpc.StatusCode.INTERNAL
-    told = repr(failed) + repr(failed.trailing_metadata()) + failed.debug_error_string()
+    told = repr(failed) + repr(failed.trailing_metadata()) + str(failed.debug_error_string())
     assert SECRET not in told
     assert type(error).__name__ not in told
     assert "Traceback" not in told
