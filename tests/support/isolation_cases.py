@@ -17,7 +17,7 @@ CASES: Final[dict[str, list[dict[str, Any]]]] = {
         {"add": {"scope": SCOPE, "messages": [{"content": "I am an intrusion"}]}}
     ],
     "MemoryService/ImportMemories": [
-        {"options": {}},
+        {"options": {"requestId": "intrusion"}},
         {"rows": {"rows": [{"row": 1, "text": "intrusion", "scope": SCOPE}]}},
     ],
     "MemoryService/ExportMemories": [{"scope": SCOPE, "includeVersions": True, "showDeleted": True}],

@@ -218,7 +218,7 @@ class Application:
         sender, deliverer = webhook_delivery(record, self._settings)
         deliverer.start()
         self._stack.push_async_callback(deliverer.stop)
-        importer = Importer(record, embedding, applier, project_settings, screen)
+        importer = Importer(record, embedding, applier, project_settings, screen, room=limiter, meter=usage)
         self._work(
             record,
             {

@@ -13,7 +13,7 @@ from mnemon.v1 import operation_pb2
 from mnemon_service.memory.embedding import TextEmbedding
 from mnemon_service.memory.import_operation import ImportOperation
 from mnemon_service.memory.import_rows import memory_of_row
-from mnemon_service.memory.ports import Applier, ContentScreen
+from mnemon_service.memory.ports import Applier, ContentScreen, EndlessRoom, Room
 from mnemon_service.model.call import Call
 from mnemon_service.model.errors import AlreadyExists, FailedPrecondition, MnemonError, Reason
 from mnemon_service.model.indexed_text import embedded_texts
@@ -21,6 +21,7 @@ from mnemon_service.model.memory import Actor, Memory
 from mnemon_service.model.scope import Scope
 from mnemon_service.model.settings import ProjectSettings, SettingsSource
 from mnemon_service.model.text_hash import duplicate_hash
+from mnemon_service.model.usage import NoMeter, UsageMeter
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import RequestKey
 from mnemon_service.wire.scopes import access_of
@@ -108,12 +109,17 @@ class Importer:
         applier: Applier,
         settings: SettingsSource,
         screen: ContentScreen,
+        *,
+        room: Room | None = None,
+        meter: UsageMeter | None = None,
     ) -> None:
         self._record = record
         self._embedding = embedding
         self._applier = applier
         self._settings = settings
         self._screen = screen
+        self._room = room or EndlessRoom()
+        self._meter = meter or NoMeter()
 
     async def store(self, job: Import, piece: Piece, operation: ImportOperation) -> None:
         """Stores the rows of a piece, or counts what came of it the first time.
@@ -151,6 +157,8 @@ class Importer:
         texts = [text for one in checked.memories for text in embedded_texts(one.text, one.attributed_to)]
         with stages.stage("embed"):
             embedded = await self._embedding.embed(job.access.project_id, texts)
+        self._meter.spent(job.access.project_id, job.call.caller.key_id, embedded.usage)
+        await self._room.require_room(job.access.project_id, len(checked.memories))
         actor = Actor(job.call.caller.key_id, f"operations/{operation.id}")
         with stages.stage("commit"):
             async with self._record.write(job.access, actor, key) as write:
