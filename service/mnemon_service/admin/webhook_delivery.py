@@ -142,6 +142,7 @@ class WebhookDeliverer:
         try:
             while await self._step(claim):
                 pass
+            self._wanted.set()  # what was put off may be due before the next look
         except (Aborted, NotFound):
             return
         except MnemonError as error:

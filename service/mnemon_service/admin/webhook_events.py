@@ -2,7 +2,7 @@
 
     {"type": "memory.updated",
      "timestamp": "2026-05-07T09:30:00.000000Z",
-     "data": {"sequence": "17", "memoryId": "…", "version": 2, "event": "VERSION_EVENT_UPDATED", …}}
+     "data": {"sequence": "17", "memoryId": "…", "version": "2", "event": "VERSION_EVENT_UPDATED", …}}
 
 `data` is the contract's `Version` in protobuf's JSON form, so 64-bit numbers are strings. Without content it
 holds the ids, the version, the event, the scope and the time only. A test event has the type `webhook.test`
