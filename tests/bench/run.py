@@ -4,6 +4,7 @@
     run quality --data <locomo.json>        how well searches find the evidence (see bench/quality)
     run mem0-speed --memories 10000         searches of mem0 as a library and of ours, in one run
     run speed …                             how fast searches are (see bench/speed)
+    run record --memories 1000,100000       what writes and reads cost on both databases (see bench/record)
 
 `run <command> --help` tells a command's options.
 """
@@ -19,6 +20,7 @@ COMMANDS = {
     "quality": "bench.quality.command",
     "mem0-speed": "bench.quality.mem0_speed",
     "speed": "bench.speed.command",
+    "record": "bench.record.command",
 }
 DEFAULT = ("speed", "--memories", "1000", "--calls", "64")
 
