@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 import grpc
 import structlog
@@ -191,9 +191,12 @@ class Boundary:
                 outcome.cut_off(past_deadline=context.time_remaining() == 0)
                 raise
             except Exception as exception:
-                await self._refuse(context, outcome, exception)
+                refused = self._refusal(outcome, exception)
             finally:
                 self._ended(span, outcome)
+            # After the end: the status waits behind what a slow reader has not taken yet.
+            await context.abort_with_status(refused)
+            raise AssertionError("abort_with_status raises")
 
     @contextmanager
     def _held_open(self, method: Method) -> Iterator[None]:
@@ -223,13 +226,12 @@ class Boundary:
         require_role(caller, method.path)
         return Call(method.path, caller, outcome.request_id, context.time_remaining())
 
-    async def _refuse(self, context: ServicerContext, outcome: _Outcome, exception: Exception) -> NoReturn:
+    def _refusal(self, outcome: _Outcome, exception: Exception) -> grpc.Status:
         error = errors.as_mnemon_error(exception)
         outcome.failed(error)
         if isinstance(error, Internal):
             _log.error("call failed", **describe(exception))
-        await context.abort_with_status(errors.to_status(error, outcome.request_id))
-        raise AssertionError("abort_with_status raises")
+        return errors.to_status(error, outcome.request_id)
 
     def _ended(self, span: Span, outcome: _Outcome) -> None:
         ended = outcome.ended()
