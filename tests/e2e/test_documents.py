@@ -13,7 +13,7 @@ import pytest
 
 from mnemon.v1 import admin_service_pb2, memory_service_pb2, search_service_pb2
 from support.documents import code_blocks, grpcurl_folder
-from support.server import MnemonServer, running_server
+from support.server import REPOSITORY, MnemonServer, running_server
 
 DEFAULT_ADDRESS = "127.0.0.1:7171"
 
@@ -74,3 +74,30 @@ def test_grpcurl_guide_has_a_working_line_for_every_rpc(fresh_server: MnemonServ
     named = set(re.findall(r"\w+Service/\w+", script))
     assert rpcs - named == set()
     run_shell(script, fresh_server, tmp_path)
+
+
+def test_readme_shows_what_the_demo_prints() -> None:
+    """Four of five hits alike: the last digit of a vector may differ on another processor."""
+    demo = subprocess.run(
+        [sys.executable, REPOSITORY / "clients/examples/demo/demo.py"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=True,
+    ).stdout
+    (shown,) = [block for block in code_blocks("README.md", "text") if "score, and what" in block]
+    printed, told = _hits(demo), _hits(shown)
+    assert len(printed) == 39
+    assert len(printed & told) >= 0.8 * len(printed)
+
+
+def _hits(table: str) -> set[tuple[str, str]]:
+    """Question and first words of each hit in the demo's table."""
+    hits, question = set(), ""
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.split("│")]
+        if len(cells) == 5:
+            question = cells[1] or question
+            if found := re.match(r"\d\.\d\d +(.{10,40})", cells[2]):
+                hits.add((question, found[1]))
+    return hits

@@ -72,13 +72,12 @@ def tell(client: Client, console: Console) -> None:
 
 def ask(client: Client) -> Table:
     """Asks every question; a table of the best hits."""
-    table = Table("question", "score", "best memories", "ms", show_lines=True)
+    table = Table("question", "score, and what was remembered", "ms", show_lines=True)
     for question in STORY["questions"]:
         found = client.search(question, user_id=STORY["user_id"], top_k=HITS)
         table.add_row(
             question,
-            "\n".join(f"{hit.score:.2f}" for hit in found.hits),
-            "\n".join(hit.memory.text for hit in found.hits),
+            "\n".join(f"{hit.score:.2f}  {hit.memory.text}" for hit in found.hits if hit.memory),
             f"{found.summary.usage.milliseconds:.0f}",
         )
     return table
@@ -86,7 +85,7 @@ def ask(client: Client) -> Table:
 
 def main() -> None:
     """Runs the demo."""
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 110)
     with temporary_server() as client:
         tell(client, console)
         console.print(ask(client))
