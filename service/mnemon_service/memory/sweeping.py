@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from mnemon_service.model.errors import MnemonError
+from mnemon_service.model.errors import MnemonError, NotFound
 from mnemon_service.model.settings import SettingsSource
 from mnemon_service.record.record import Record
 
@@ -55,12 +55,17 @@ class Sweeper:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self) -> None:
-        """One round over everything that is due now."""
+        """One round over everything that is due now. What fails in one project does not keep the others."""
         retention = self._record.retention
         await _all(retention.drop_old_answers)
         await _all(lambda: retention.drop_old_operations(OPERATIONS_KEPT))
         for project_id in await self._record.projects.ids():
-            await self._sweep_project(project_id)
+            try:
+                await self._sweep_project(project_id)
+            except NotFound:
+                continue  # deleted meanwhile
+            except MnemonError as error:
+                _log.warning("sweep put off", project_id=project_id, reason=error.reason)
 
     async def _sweep_project(self, project_id: str) -> None:
         settings = await self._settings.of(project_id)
@@ -82,6 +87,8 @@ class Sweeper:
                 await self.sweep()
             except MnemonError as error:
                 _log.warning("sweep put off", reason=error.reason)
+            except Exception as error:  # a fault of ours must not end what nobody else does
+                _log.error("sweep failed", exception=type(error).__name__)
             await asyncio.sleep(self._seconds)
 
 

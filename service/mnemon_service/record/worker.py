@@ -12,7 +12,15 @@ from typing import Final, Protocol
 import structlog
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 
-from mnemon_service.model.errors import Aborted, Internal, MnemonError, ResourceExhausted, Unavailable
+from mnemon_service.model.errors import (
+    Aborted,
+    FailedPrecondition,
+    Internal,
+    MnemonError,
+    Reason,
+    ResourceExhausted,
+    Unavailable,
+)
 from mnemon_service.model.ids import new_id
 from mnemon_service.record.operation import Claim, Operation
 from mnemon_service.record.operations import Operations
@@ -23,9 +31,14 @@ HEARTBEAT_SECONDS: Final = 5.0
 """How often a worker says that it is still there, and hears whether it should stop."""
 MAXIMUM_ATTEMPTS: Final = 6
 """Tries before an operation is given up: with the pauses below, some minutes of a provider's absence."""
+MAXIMUM_CLAIMS: Final = 24
+"""Claims after which an operation is not begun again: it has outlived so many workers that it may be what
+ends them. More than the tries above, since a server that stops gives back what it has begun."""
 IDLE_SECONDS: Final = 5.0
 """How often a worker looks for work whose time has come (backoff, lost leases): nothing announces it."""
 _TRANSIENT: Final = (Unavailable, ResourceExhausted, Aborted, Internal)
+
+_OUTLIVED: Final = f"given up: {MAXIMUM_CLAIMS} workers began it and none came to an end"
 
 _backoff = wait_random_exponential(multiplier=2.0, max=120.0)
 _log = structlog.get_logger("mnemon.operations")
@@ -69,9 +82,11 @@ class OperationWorkers:
         self._heartbeat_seconds = heartbeat_seconds
         self._name = new_id()
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     def start(self) -> None:
         """Begins to work."""
+        self._stopping = False
         self._tasks = [
             asyncio.create_task(self._work(), name=f"operations-{number}")
             for number in range(self._concurrency)
@@ -79,21 +94,30 @@ class OperationWorkers:
 
     async def stop(self) -> None:
         """Stops at once; what was begun goes back to the queue and is gone on with by the next worker."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _work(self) -> None:
-        while True:
+        while not self._stopping:
             try:
-                claim = await self._operations.claim(self._name, types=sorted(self._handlers), lease=LEASE)
-                if claim is None:
-                    await self._operations.wait_for_work(IDLE_SECONDS)
-                    continue
-                await self._do(claim)
+                await self._next()
             except MnemonError as error:
                 _log.warning("operation queue unavailable", reason=error.reason)
                 await asyncio.sleep(error.retry_after or 1.0)
+            except Exception as error:  # a fault of ours must not leave the queue without workers
+                _log.error("operation worker failed", exception=type(error).__name__)
+                await asyncio.sleep(1.0)
+
+    async def _next(self) -> None:
+        claim = await self._operations.claim(self._name, types=sorted(self._handlers), lease=LEASE)
+        if claim is None:
+            await self._operations.wait_for_work(IDLE_SECONDS)
+        elif claim.operation.attempts > MAXIMUM_CLAIMS:
+            await self._failed(claim, FailedPrecondition(_OUTLIVED, reason=Reason.INTERNAL))
+        else:
+            await self._do(claim)
 
     async def _do(self, claim: Claim) -> None:
         """One attempt, from claim to its end."""
