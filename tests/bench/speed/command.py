@@ -9,19 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.indexing import index_filled
 from bench.report import Table, plot_curves
 from bench.speed.asking import Asker, Timings
-from bench.speed.corpus import MEMORIES_A_USER, PROJECT, fill
+from bench.speed.corpus import MEMORIES_A_USER, fill
 from bench.speed.references import engine_alone, exact_scan, one_embedding
-from mnemon_service.record.record import Record
 from support.server import SHARED_MODELS, MnemonServer
 
 CLIENTS = (1, 8, 32)
 CALLS = 320
 """Of all clients of one measurement together."""
 STAGES = ("embed", "analyse", "retrieve", "fuse", "hydrate")
-INDEX_NAME = "mnemon"
-POLL_SECONDS = 0.5
 INDEX_SECONDS_A_THOUSAND = 30
 """How long a server may take to index a thousand memories before the measurement is given up."""
 
@@ -66,8 +64,8 @@ async def measure(memories: int, calls: int) -> Measured:
         await fill(directory / "mnemon.db", memories)
         users = memories // MEMORIES_A_USER
         with MnemonServer(directory) as server:
-            async with asyncio.timeout(INDEX_SECONDS_A_THOUSAND * max(memories / 1_000, 1)):
-                await _index_filled(directory / "mnemon.db")
+            seconds = INDEX_SECONDS_A_THOUSAND * max(memories / 1_000, 1)
+            await index_filled(directory, directory / "mnemon.db", seconds)
             asker = Asker(server.address, server.metadata, users)
             await asker.once_each([0])
             cold = await asker.once_each(range(1, min(users, 101)))
@@ -86,18 +84,6 @@ async def measure(memories: int, calls: int) -> Measured:
             server.stop()
         engine = await engine_alone(directory / "index", users)
     return Measured(memories, cold, warm, streamed, by_index, engine, resident)
-
-
-async def _index_filled(database: Path) -> None:
-    """Returns when the server's index has applied the whole log."""
-    record = await Record.open(database)
-    try:
-        applied, end = 0, 1
-        while applied < end:
-            await asyncio.sleep(POLL_SECONDS)
-            applied, end = (await record.index_cursors.positions(INDEX_NAME))[PROJECT]
-    finally:
-        await record.close()
 
 
 def _numbers(text: str) -> list[int]:
