@@ -1,6 +1,6 @@
 """`make bench`, or `python -m tests.bench.run [command] [options]`.
 
-    run                                     a short table of speeds: a thousand memories, a minute
+    run                                     searches, adds and reads at 1,000 and 10,000 memories, on SQLite
     run quality --data <locomo.json>        how well searches find the evidence (see bench/quality)
     run mem0-speed --memories 10000         searches of mem0 as a library and of ours, in one run
     run speed …                             how fast searches are (see bench/speed)
@@ -22,16 +22,19 @@ COMMANDS = {
     "speed": "bench.speed.command",
     "record": "bench.record.command",
 }
-DEFAULT = ("speed", "--memories", "1000", "--calls", "64")
+DEFAULT = (
+    ("speed", "--memories", "1000,10000"),
+    ("record", "--memories", "1000,10000", "--database", "sqlite"),
+)
 
 
 def main() -> None:
-    """Run one command."""
+    """Run one command, or the short ones."""
     sys.path.insert(0, str(TESTS))
-    name, *options = sys.argv[1:] or DEFAULT
-    if name not in COMMANDS:
-        sys.exit(__doc__)
-    importlib.import_module(COMMANDS[name]).main(options)
+    for name, *options in [sys.argv[1:]] if sys.argv[1:] else DEFAULT:
+        if name not in COMMANDS:
+            sys.exit(__doc__)
+        importlib.import_module(COMMANDS[name]).main(options)
 
 
 if __name__ == "__main__":
