@@ -170,7 +170,7 @@ class Application:
         return index
 
     def _follow(self, index: MilvusIndex, log: IndexableLog) -> IndexApplier:
-        applier = IndexApplier(index, Follower(index, log), log)
+        applier = IndexApplier(Follower(index, log), log)
         applier.start()
         self._stack.push_async_callback(applier.stop)
         return applier

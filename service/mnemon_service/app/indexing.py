@@ -12,7 +12,8 @@ import structlog
 
 from mnemon_service.index.follower import Follower
 from mnemon_service.index.log import IndexChange
-from mnemon_service.index.protocol import IndexEntry, IndexKey, IndexRow, MemoryIndex
+from mnemon_service.index.protocol import IndexEntry, IndexKey, IndexRow
+from mnemon_service.index.verification import Report
 from mnemon_service.model.errors import MnemonError
 from mnemon_service.model.indexed_text import indexed_text
 from mnemon_service.model.memory import Memory, MemoryState, Version
@@ -117,8 +118,11 @@ class IndexableLog:
         """Writes the cursors that moved."""
         while self._unwritten:
             project_id = self._unwritten.pop()
+            position = self._cursors.get(project_id)
+            if position is None:
+                continue  # forgotten while it could not be written
             try:
-                await self._record.index_cursors.set(project_id, self._index_name, self._cursors[project_id])
+                await self._record.index_cursors.set(project_id, self._index_name, position)
             except BaseException:
                 self._unwritten.add(project_id)
                 raise
@@ -181,8 +185,7 @@ class IndexableLog:
 class IndexApplier:
     """Applies committed changes inline, follows the log behind, and writes the cursors."""
 
-    def __init__(self, index: MemoryIndex, follower: Follower, log: IndexableLog) -> None:
-        self._index = index
+    def __init__(self, follower: Follower, log: IndexableLog) -> None:
         self._follower = follower
         self._log = log
         self._tasks: list[asyncio.Task[None]] = []
@@ -210,12 +213,13 @@ class IndexApplier:
     async def apply(
         self, project_id: str, versions: Sequence[Version], vectors: Mapping[str, Vector]
     ) -> None:
-        """Applies the changes now, or leaves them to the follower."""
+        """Applies the changes now, or leaves them to the follower. They are committed: whatever goes wrong
+        here is no failure of the write."""
         try:
             changes = await self._log.changes_of(project_id, versions, vectors)
-        except MnemonError:
-            return
-        await self._follower.apply_now(project_id, changes)
+            await self._follower.apply_now(project_id, changes)
+        except Exception as error:
+            _log.warning("index_apply_left", project_id=project_id, exception=type(error).__name__)
 
     def forget(self, project_id: str) -> None:
         """The project was deleted."""
@@ -223,16 +227,20 @@ class IndexApplier:
         self._log.forget(project_id)
 
     async def reindex(self, project_id: str, memory_ids: Sequence[str]) -> None:
-        """Gives the index the rows of these memories anew: they have vectors now."""
-        await self._index.apply(await self._log.index_rows(project_id, memory_ids))
+        """Gives the index the rows of these memories anew: they have vectors now. In turn with the
+        follower, so that no older row takes the place of a newer one."""
+        keys = tuple(IndexKey(project_id, memory_id, "") for memory_id in memory_ids)
+        await self._follower.repair(
+            Report(project_id, 0, missing=keys, stale=(), surplus=(), truncated=False)
+        )
 
     async def _write_cursors(self) -> None:
         while True:
             await asyncio.sleep(CURSOR_SECONDS)
             try:
                 await self._log.write_cursors()
-            except MnemonError as error:
-                _log.warning("index_cursor_not_written", reason=error.reason)
+            except Exception as error:  # tried again in a second, whatever it was
+                _log.warning("index_cursor_not_written", exception=type(error).__name__)
 
 
 def _entry(memory: Memory) -> IndexEntry:

@@ -80,5 +80,11 @@ class VectorBackfill:
                         _log.info("embedded what had no vector", project_id=project_id, memories=filled)
             except MnemonError as error:
                 _log.warning("backfill put off", reason=error.reason)
-                self._wake.set()
-                await asyncio.sleep(error.retry_after or RETRY_SECONDS)
+                await self._again_after(error.retry_after or RETRY_SECONDS)
+            except Exception as error:  # a fault of ours must not end what nobody else does
+                _log.error("backfill failed", exception=type(error).__name__)
+                await self._again_after(RETRY_SECONDS)
+
+    async def _again_after(self, seconds: float) -> None:
+        self._wake.set()
+        await asyncio.sleep(seconds)
