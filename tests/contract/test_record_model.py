@@ -331,8 +331,7 @@ class RecordMachine(RuleBasedStateMachine):
             counted = [
                 one
                 for one in self.state_at(len(self.log)).values()
-                if one.memory.scope.user_id == row.value
-                and one.memory.state in (MemoryState.ACTIVE, MemoryState.SUPERSEDED)
+                if one.memory.scope.user_id == row.value and one.memory.state is MemoryState.ACTIVE
             ]
             assert row.memories == len(counted)
 

@@ -9,6 +9,7 @@ from mnemon.v1 import entity_pb2, operation_pb2
 from mnemon_service.admin.author import audit_event
 from mnemon_service.admin.ports import Applier
 from mnemon_service.model.call import Call
+from mnemon_service.model.errors import NotFound, Reason
 from mnemon_service.model.memory import Actor, Memory
 from mnemon_service.model.scope import SCOPE_FIELDS, Scope
 from mnemon_service.record.entity_lists import NAMED, EntityOrder, ListedEntity
@@ -80,6 +81,8 @@ class EntityRpcs:
             memories = await self._naming(access, request.id, request.memory_limit)
         else:
             found = await self._entities.entities.get_scope(access, kind, request.id)
+            if found.memories <= 0:
+                raise NotFound("there is no such entity", reason=Reason.RESOURCE_NOT_FOUND)
             shown = ListedEntity(
                 kind, found.value, "", found.memories, found.first_activity, found.last_activity
             )

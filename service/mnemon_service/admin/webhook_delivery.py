@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -94,6 +95,8 @@ class WebhookDeliverer:
 
     async def _run(self) -> None:
         while True:
+            changed = self._record.signal.changes_waiter()
+            self._wanted.clear()
             try:
                 await self._round()
                 await self._tidy()
@@ -101,7 +104,7 @@ class WebhookDeliverer:
             except MnemonError as error:
                 _log.warning("webhooks put off", reason=error.reason.value)
                 pause = error.retry_after or 1.0
-            await self._wait(pause)
+            await self._wait(changed, pause)
 
     async def _round(self) -> None:
         for claim in await self._record.deliveries.claim(LEASE):
@@ -115,12 +118,13 @@ class WebhookDeliverer:
             return IDLE_SECONDS
         return min(IDLE_SECONDS, max(0.0, (due - self._clock()).total_seconds()))
 
-    async def _wait(self, pause: float) -> None:
+    async def _wait(self, changed: Callable[[float], Awaitable[None]], pause: float) -> None:
+        """Waits for a change since the look began, or for the pause to pass."""
         await asyncio.sleep(SHORTEST_ROUND_SECONDS)
         if pause <= SHORTEST_ROUND_SECONDS:
             return
         waits = [
-            asyncio.ensure_future(self._record.signal.wait_any(pause)),
+            asyncio.ensure_future(changed(pause)),
             asyncio.ensure_future(self._wanted.wait()),
         ]
         try:
@@ -129,7 +133,6 @@ class WebhookDeliverer:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
-        self._wanted.clear()
 
     async def _tidy(self) -> None:
         if time.monotonic() - self._tidied < TIDY_SECONDS:

@@ -33,6 +33,11 @@ def is_counted(memory: Memory | None) -> bool:
     return memory is not None and memory.state in _COUNTED
 
 
+def is_active(memory: Memory | None) -> bool:
+    """True for what a user's count shows: what is true now."""
+    return memory is not None and memory.state is MemoryState.ACTIVE
+
+
 def entity_key(name: str) -> str:
     """What two spellings of one name have in common: case and outer white space do not count."""
     return fold(name.strip())
@@ -51,7 +56,7 @@ def _count_scopes(
     changes: Counter[tuple[str, str]] = Counter()
     for before, after, scope in _changes(pending):
         for named in scope.scope.named().items():
-            changes[named] += is_counted(after) - is_counted(before)
+            changes[named] += is_active(after) - is_active(before)
     statement = dialect.insert(scope_entities)
     statement = statement.on_conflict_do_update(
         index_elements=["project_id", "kind", "value"],

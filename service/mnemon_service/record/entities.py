@@ -30,7 +30,7 @@ class ScopeEntity:
     """`user_id`, `agent_id`, `app_id` or `run_id`."""
     value: str
     memories: int
-    """Active and superseded ones."""
+    """Active ones."""
     first_activity: datetime
     last_activity: datetime
 

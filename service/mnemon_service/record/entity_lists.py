@@ -44,7 +44,7 @@ class ListedEntity:
     """The scope id, or the name as first written."""
     type: str
     memories: int
-    """Active and superseded ones."""
+    """Active ones; of what the whole project's memories name, superseded ones too."""
     create_time: datetime | None
     last_activity: datetime
     key: str = ""
@@ -227,7 +227,7 @@ def _named_query(access: Access, scope: Scope) -> sa.Select[Any]:
         .select_from(memories.join(memory_entities, naming).join(entities, described))
         .where(
             *scope_conditions(memories, tuple(scope.named())),
-            memories.c.state.in_([MemoryState.ACTIVE.value, MemoryState.SUPERSEDED.value]),
+            memories.c.state == MemoryState.ACTIVE.value,
         )
         .group_by(entities.c.key, entities.c.name, entities.c.type)
         .params(**scope_parameters(access, scope))

@@ -69,6 +69,12 @@ class ChangeSignal:
         """Returns at the next change of any project, at the latest after `timeout` seconds."""
         await _wait(self._anything, timeout)
 
+    def changes_waiter(self) -> Callable[[float], Awaitable[None]]:
+        """Waits as `wait_any`, for what happens from now on, also before it is called: take it, look, then
+        wait."""
+        event = self._anything
+        return lambda timeout: _wait(event, timeout)
+
     async def wait_operations(self, timeout: float) -> None:
         """Returns when operations were put in or ended, at the latest after `timeout` seconds."""
         await _wait(self._work, timeout)
