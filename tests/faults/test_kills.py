@@ -200,11 +200,6 @@ def test_a_killed_server_loses_nothing(tmp_path: Path, seed: str) -> None:
     Campaign(tmp_path / "data", seed).run(7, ON_SQLITE)
 
 
-@pytest.mark.timeout(240)
-def test_a_killed_server_loses_nothing_on_postgresql(tmp_path: Path, seed: str, postgres_url: str) -> None:
-    Campaign(tmp_path / "data", seed, postgres_url).run(2, ANYWHERE)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_two_hundred_kills(tmp_path: Path, seed: str) -> None:
