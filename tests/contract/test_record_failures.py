@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mnemon_service.model.errors import InvalidArgument, Reason, Unavailable
-from mnemon_service.record import database
+from mnemon_service.record import sqlite_database
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Selection
 from support.cutting_proxy import cutting_proxy
@@ -37,7 +37,7 @@ async def opened(location: str | Path) -> Record:
 
 
 async def test_a_locked_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_database, "BUSY_TIMEOUT_SECONDS", 0.05)
     record = await opened(tmp_path / "mnemon.db")
     await add(record, memory("kept"))
     other = sqlite3.connect(tmp_path / "mnemon.db", isolation_level=None)

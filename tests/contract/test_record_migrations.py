@@ -18,10 +18,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from mnemon_service import record as record_package
 from mnemon_service.model.errors import FailedPrecondition
 from mnemon_service.record import schema
-from mnemon_service.record.database import Database, PostgresqlDatabase, SqliteDatabase
+from mnemon_service.record.database import Database
 from mnemon_service.record.migrating import current_revision, migrate, newest_revision, revisions
+from mnemon_service.record.postgresql_database import PostgresqlDatabase
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Selection
+from mnemon_service.record.sqlite_database import SqliteDatabase
 from support.records import ALL, PROJECT, add, memory
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from mnemon_service.model.errors import FailedPrecondition, Reason
 from mnemon_service.record.database import Database
 
+if TYPE_CHECKING:  # alembic takes a third of a second to load; a database that is up to date needs it not
+    from alembic.config import Config
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK_KEY: Final = 0x6D6E656D6F6E
 """PostgreSQL's advisory lock of migrations: "mnemon" in ASCII."""
 
@@ -32,28 +32,37 @@ async def migrate(database: Database, revision: str = "head") -> None:
 
 def current_revision(connection: Connection) -> str | None:
     """The revision that a database is at; None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
 
 
-def newest_revision() -> str | None:
-    """The revision of this release."""
-    return ScriptDirectory.from_config(_configuration()).get_current_head()
+def newest_revision() -> str:
+    """The revision of this release: the number of the last file of migrations."""
+    return max(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def revisions() -> list[str]:
     """All revisions, oldest first."""
+    from alembic.script import ScriptDirectory
+
     steps = ScriptDirectory.from_config(_configuration()).walk_revisions()
     return [step.revision for step in steps][::-1]
 
 
 def _configuration(connection: Connection | None = None) -> Config:
+    from alembic.config import Config
+
     configuration = Config()
-    configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    configuration.set_main_option("script_location", str(_MIGRATIONS))
     configuration.attributes["connection"] = connection
     return configuration
 
 
 def _run(connection: Connection, revision: str) -> None:
+    from alembic import command
+
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
     current, known = current_revision(connection), revisions()
