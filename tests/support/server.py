@@ -65,10 +65,14 @@ class MnemonServer:
         return process.wait(30)
 
     def kill(self) -> None:
-        """Ends the process at once, as `kill -9` does."""
+        """Ends the process at once, as `kill -9` does, and waits until its children noticed."""
+        import psutil
+
         process = self._running()
+        children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait(30)
+        psutil.wait_procs(children, timeout=10)
 
     @property
     def output(self) -> str:
