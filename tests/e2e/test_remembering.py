@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -133,8 +132,7 @@ def test_a_provider_that_fails_stores_nothing_and_is_named(tmp_path: Path) -> No
         assert not list(client.list(user_id="ana"))
 
 
-def test_concurrent_adds_store_one_fact_once_and_own_time_stays_small(tmp_path: Path) -> None:
-    adds = 64
+def test_concurrent_adds_store_one_fact_once(tmp_path: Path) -> None:
     with (
         server_with_model(tmp_path / "data", PlannedModel(facts=PLANNED)) as server,
         Client(server.address, server.key) as client,
@@ -145,15 +143,21 @@ def test_concurrent_adds_store_one_fact_once_and_own_time_stays_small(tmp_path: 
         def add(number: int) -> None:
             client.add(said(FIRST, time), user_id="ana" if number % 2 else f"user-{number}", timeout=60)
 
-        list(threads.map(add, range(adds)))
+        list(threads.map(add, range(64)))
         texts = [memory.text for memory in client.list(user_id="ana")]
         assert sorted(texts) == ["Ana is a vegetarian", "Ana lives in Berlin"]
 
+
+@pytest.mark.alone
+def test_an_add_costs_little_besides_its_provider(tmp_path: Path) -> None:
+    with (
+        server_with_model(tmp_path / "data", PlannedModel(facts=PLANNED)) as server,
+        Client(server.address, server.key) as client,
+    ):
         own = []
-        for number in range(20):
-            usage = client.add(said(FIRST, time), user_id=f"quiet-{number}").usage
-            provider = sum(each.milliseconds for each in usage.providers if each.provider == "openai")
-            own.append(usage.milliseconds - provider)
-        print(f"own time of an add: p50 {statistics.median(own):.1f} ms")
-        if "CI" in os.environ:
-            assert statistics.median(own) < OWN_MILLISECONDS
+        for number in range(40):
+            added = client.add(said(FIRST, datetime(2023, 5, 8, tzinfo=UTC)), user_id=f"user-{number}")
+            providers = added.usage.providers
+            provider = sum(each.milliseconds for each in providers if each.provider == "openai")
+            own.append(added.usage.milliseconds - provider)
+        assert statistics.median(own) < OWN_MILLISECONDS

@@ -50,17 +50,15 @@ def test_interrupt_drains_and_exits_with_status_0(tmp_path: Path) -> None:
     assert "Traceback" not in server.errors
 
 
+@pytest.mark.alone
 def test_second_start_takes_less_than_3_seconds(tmp_path: Path) -> None:
-    """The best of four: other tests may have the processor meanwhile."""
     MnemonServer(tmp_path / "data").start().stop()
     seconds = []
-    for _ in range(4):
+    for _ in range(3):
         begun = time.monotonic()
         server = MnemonServer(tmp_path / "data").start()
         seconds.append(time.monotonic() - begun)
         server.stop()
-        if seconds[-1] < 3.0:
-            break
     assert min(seconds) < 3.0
 
 
