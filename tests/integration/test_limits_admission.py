@@ -157,6 +157,7 @@ async def test_waiting_for_an_operation_takes_the_place_of_a_stream(server: Admi
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_one_projects_flood_leaves_the_others_their_pace(
     server: Administration, stub: AdminServiceStub
 ) -> None:
