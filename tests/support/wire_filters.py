@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from hypothesis import strategies as st
 
 from mnemon.v1 import filter_pb2
-from mnemon_service.model.filter import KNOWN_FIELDS
+from mnemon_service.model.filter import KNOWN_FIELDS, FieldType
 
 TIMES = ["2026-05-07T00:00:00Z", "2026-05-07T02:00:00+02:00", "2026-05-07", "9999-12-31T23:59:59.999999Z"]
 TEXTS = ["", "a", "A", "ab", "Ünï", "100%", "_", "it's", '"', "日本", "a\x00b", "SEMANTIC", *TIMES]
@@ -67,15 +67,46 @@ def negated(one: filter_pb2.Filter) -> filter_pb2.Filter:
 
 _OPERATORS = [name.removeprefix("OPERATOR_") for name in filter_pb2.Operator.keys()[1:]]
 comparisons = st.builds(comparison, fields, st.sampled_from(_OPERATORS), values | st.just(...))
-filters = st.recursive(
-    comparisons,
-    lambda inner: (
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: all_of(*parts))
-        | st.lists(inner, min_size=1, max_size=3).map(lambda parts: any_of(*parts))
-        | inner.map(negated)
+
+_texts = st.sampled_from([text for text in TEXTS if "\x00" not in text])
+_finite = st.sampled_from([number for number in NUMBERS if abs(number) < float("inf")])
+_ORDERED = ["EQ", "NE", "GT", "GTE", "LT", "LTE"]
+_TEXTUAL = [*_ORDERED, "CONTAINS", "ICONTAINS", "STARTS_WITH"]
+_strings = st.sampled_from([name for name, kind in KNOWN_FIELDS.items() if kind is FieldType.STRING])
+_times = st.sampled_from([name for name, kind in KNOWN_FIELDS.items() if kind is FieldType.TIME])
+_metadata = st.sampled_from(["metadata.k", "metadata.n.k", "metadata.n.a b"])
+_right = st.one_of(
+    st.builds(comparison, _strings | _metadata, st.sampled_from(_TEXTUAL), _texts),
+    st.builds(comparison, _times, st.sampled_from(_ORDERED), st.sampled_from(TIMES)),
+    st.builds(comparison, st.just("categories"), st.sampled_from(["EQ", "NE", "CONTAINS"]), _texts),
+    st.builds(comparison, _metadata, st.sampled_from([*_ORDERED, "CONTAINS"]), _finite),
+    st.builds(comparison, _metadata, st.sampled_from(["EQ", "NE", "CONTAINS"]), st.booleans()),
+    st.builds(
+        comparison,
+        _metadata,
+        st.sampled_from(["IN", "NOT_IN"]),
+        st.lists(_texts | _finite | st.booleans(), min_size=1, max_size=3),
     ),
-    max_leaves=4,
+    st.builds(comparison, _metadata | _strings | _times, st.just("EXISTS"), st.booleans() | st.just(...)),
 )
+
+
+def _joined(parts: st.SearchStrategy[filter_pb2.Filter]) -> st.SearchStrategy[filter_pb2.Filter]:
+    return st.recursive(
+        parts,
+        lambda inner: (
+            st.lists(inner, min_size=1, max_size=3).map(lambda found: all_of(*found))
+            | st.lists(inner, min_size=1, max_size=3).map(lambda found: any_of(*found))
+            | inner.map(negated)
+        ),
+        max_leaves=4,
+    )
+
+
+filters = _joined(comparisons)
+"""Anything that the contract's rules let through, most of it wrong."""
+right_filters = _joined(_right)
+"""Filters that are to be accepted."""
 
 
 def at(message: Message, path: str) -> Any:
