@@ -460,7 +460,8 @@ async def test_with_a_model_what_an_assistant_repeats_is_refused(world: MemoryWo
     said = "Ana lives in sunny Berlin"
     world.models.model = ScriptedModel(answer(fact(said, said)))
     added = await world.add(messages=[{"content": said, "role": ASSISTANT}])
-    assert ([refusal.reason for refusal in added.refusals], list(added.changes)) == (["RECALLED"], [])
+    told = [(refusal.reason, refusal.message_id) for refusal in added.refusals]
+    assert (told, list(added.changes)) == ([("RECALLED", added.message_ids[0])], [])
 
 
 async def test_what_a_model_reads_is_the_last_messages_and_the_nearest_memories(world: MemoryWorld) -> None:

@@ -9,7 +9,7 @@ from mnemon_service.memory.extraction import deterministic
 from mnemon_service.memory.extraction.facts import Evidence, ExtractedFact
 from mnemon_service.memory.planned import AddPlan, AddRequest, ChangeEvent, PlannedFact, RefusedFact
 from mnemon_service.memory.recalled import echoed_texts
-from mnemon_service.memory.understanding.plan import Action, Decision, Plan
+from mnemon_service.memory.understanding.plan import Action, Decision, Plan, Refusal
 from mnemon_service.memory.understanding.procedure import Procedure
 from mnemon_service.model.memory import Memory, MemoryType, Source
 from mnemon_service.model.message import Message
@@ -49,10 +49,16 @@ def plan_of_model(plan: Plan, request: AddRequest, neighbours: Mapping[str, Memo
     return AddPlan(
         facts=tuple(_decided(decision, messages, neighbours, request) for decision in plan.decisions),
         extractor=plan.extractor,
-        refusals=tuple(RefusedFact(refusal.code.value, refusal.detail) for refusal in plan.refusals),
+        refusals=tuple(_refused(refusal, messages) for refusal in plan.refusals),
         usage=(plan.usage,),
         image_descriptions={image.message_id: image.text for image in plan.images},
     )
+
+
+def _refused(refusal: Refusal, messages: Mapping[str, Message]) -> RefusedFact:
+    """A refusal, with the message it came from where its detail names one of them."""
+    named = refusal.detail.removeprefix("message ")
+    return RefusedFact(refusal.code.value, refusal.detail, named if named in messages else "")
 
 
 _EVENTS = {
