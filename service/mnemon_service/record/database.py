@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -59,8 +59,9 @@ class Database(Protocol):
         """
         ...
 
-    async def outside_transaction(self, statement: str) -> None:
-        """Run a statement that no transaction may surround (VACUUM, checkpoints)."""
+    async def outside_transaction(self, statement: str) -> tuple[Any, ...] | None:
+        """Run a statement that no transaction may surround (VACUUM, checkpoints); the first row that it
+        answers, if it does."""
         ...
 
     async def close(self) -> None:

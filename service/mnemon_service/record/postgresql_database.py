@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import weakref
 from collections.abc import AsyncIterator
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -78,10 +79,11 @@ class PostgresqlDatabase:
         async with lock:
             yield
 
-    async def outside_transaction(self, statement: str) -> None:
+    async def outside_transaction(self, statement: str) -> tuple[Any, ...] | None:
         with failures_translated():
             async with self._reading.connect() as connection:
                 await connection.exec_driver_sql(statement)
+        return None
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -10,6 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from mnemon_service.model.errors import Reason, Unavailable
 from mnemon_service.model.memory import Actor, MemoryState
 from mnemon_service.record.database import Database
 from mnemon_service.record.queries import ONE
@@ -148,9 +149,18 @@ class Retention:
         is left. PostgreSQL frees the rows but keeps their bytes in the pages until others take the room;
         `rewrite` writes all tables anew without them, and locks each meanwhile. Its own log of changes
         (pg_wal, archives, replicas) goes with its settings.
+
+        Raises `Unavailable` (RECORD_UNAVAILABLE) if a reader of the file kept the log from being emptied
+        for 5 seconds: do it again.
         """
         if self._database.dialect.name == "sqlite":
-            await self._database.outside_transaction("PRAGMA wal_checkpoint(TRUNCATE)")
+            answer = await self._database.outside_transaction("PRAGMA wal_checkpoint(TRUNCATE)")
+            if answer is not None and answer[0]:
+                raise Unavailable(
+                    "somebody reads the database; its log still holds erased bytes",
+                    reason=Reason.RECORD_UNAVAILABLE,
+                    retry_after=1.0,
+                )
         else:
             await self._database.outside_transaction(
                 "VACUUM (FULL, ANALYZE)" if rewrite else "VACUUM ANALYZE"

@@ -87,14 +87,18 @@ class SqliteDatabase:
             finally:
                 await self._in_thread(self._writer, transaction.roll_back)
 
-    async def outside_transaction(self, statement: str) -> None:
-        def run() -> None:
+    async def outside_transaction(self, statement: str) -> tuple[Any, ...] | None:
+        def run() -> tuple[Any, ...] | None:
             driver = self._connection().connection.dbapi_connection
-            if driver is not None:
-                driver.cursor().execute(statement)
+            if driver is None:
+                return None
+            cursor = driver.cursor()
+            cursor.execute(statement)
+            answer: tuple[Any, ...] | None = cursor.fetchone()
+            return answer
 
         async with self._write_lock:
-            await self._in_thread(self._writer, run)
+            return await self._in_thread(self._writer, run)
 
     async def close(self) -> None:
         async with self._write_lock:
