@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -47,7 +47,14 @@ class Used:
 
     def plus(self, other: Used) -> Used:
         """The sum of both."""
-        return Used(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Used)))
+        return Used(
+            self.calls + other.calls,
+            self.failed_calls + other.failed_calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.memories_added + other.memories_added,
+            self.searches + other.searches,
+        )
 
 
 class UsageAccounts:
