@@ -506,7 +506,7 @@ class ExportMemoriesRequest(_message.Message):
     include_versions: _builtins.bool
     """True: each memory's versions too."""
     show_deleted: _builtins.bool
-    """True: deleted and expired ones too."""
+    """True: deleted ones too, while their content is kept. What has expired is never shown."""
     show_superseded: _builtins.bool
     """True: superseded ones too."""
     resume_token: _builtins.str
@@ -721,7 +721,7 @@ class ListMemoriesRequest(_message.Message):
     page_token: _builtins.str
     """From the last answer, with the same request otherwise; empty for the first page."""
     show_deleted: _builtins.bool
-    """True: deleted and expired ones too, while their content is kept."""
+    """True: deleted ones too, while their content is kept. What has expired is never shown."""
     show_superseded: _builtins.bool
     """True: superseded ones too."""
     @_builtins.property

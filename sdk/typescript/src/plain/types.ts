@@ -1418,8 +1418,9 @@ export interface Change {
  */
 export interface Refusal {
   /**
-   * Why, as a stable word: QUOTE_NOT_IN_MESSAGE, UNKNOWN_NUMBER, OUT_OF_SCOPE, UNRELATED, EMPTY,
-   * CONTENT_POLICY …
+   * Why, as a stable word: MALFORMED, NO_MEANING, NO_EVIDENCE (the quote is in no message),
+   * NOT_A_NEW_MESSAGE, RECALLED, TARGET_NOT_OFFERED, TARGET_OUT_OF_SCOPE, TARGET_UNRELATED,
+   * TARGET_TAKEN, EVENT_TIME_UNREADABLE, CATEGORY_UNKNOWN, CUT_OFF.
    */
   readonly reason: string;
 
@@ -3584,7 +3585,7 @@ export interface ExportMemoriesRequest {
   readonly includeVersions?: boolean | undefined;
 
   /**
-   * True: deleted and expired ones too.
+   * True: deleted ones too, while their content is kept. What has expired is never shown.
    */
   readonly showDeleted?: boolean | undefined;
 
@@ -3724,7 +3725,7 @@ export interface ListMemoriesRequest {
   readonly asOf?: AsOfInput | undefined;
 
   /**
-   * True: deleted and expired ones too, while their content is kept.
+   * True: deleted ones too, while their content is kept. What has expired is never shown.
    */
   readonly showDeleted?: boolean | undefined;
 

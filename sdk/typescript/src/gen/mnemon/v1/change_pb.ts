@@ -72,8 +72,9 @@ export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
  */
 export type Refusal = Message<"mnemon.v1.Refusal"> & {
   /**
-   * Why, as a stable word: QUOTE_NOT_IN_MESSAGE, UNKNOWN_NUMBER, OUT_OF_SCOPE, UNRELATED, EMPTY,
-   * CONTENT_POLICY …
+   * Why, as a stable word: MALFORMED, NO_MEANING, NO_EVIDENCE (the quote is in no message),
+   * NOT_A_NEW_MESSAGE, RECALLED, TARGET_NOT_OFFERED, TARGET_OUT_OF_SCOPE, TARGET_UNRELATED,
+   * TARGET_TAKEN, EVENT_TIME_UNREADABLE, CATEGORY_UNKNOWN, CUT_OFF.
    *
    * @generated from field: string reason = 1;
    */

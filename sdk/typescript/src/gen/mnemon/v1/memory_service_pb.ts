@@ -506,7 +506,7 @@ export type ExportMemoriesRequest = Message<"mnemon.v1.ExportMemoriesRequest"> &
   includeVersions: boolean;
 
   /**
-   * True: deleted and expired ones too.
+   * True: deleted ones too, while their content is kept. What has expired is never shown.
    *
    * @generated from field: bool show_deleted = 6;
    */
@@ -744,7 +744,7 @@ export type ListMemoriesRequest = Message<"mnemon.v1.ListMemoriesRequest"> & {
   asOf?: AsOf | undefined;
 
   /**
-   * True: deleted and expired ones too, while their content is kept.
+   * True: deleted ones too, while their content is kept. What has expired is never shown.
    *
    * @generated from field: bool show_deleted = 8;
    */
