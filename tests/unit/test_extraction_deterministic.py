@@ -175,6 +175,7 @@ def test_any_mixture_of_words_that_rules_look_for_is_read(said: list[str]) -> No
     assert all(fact.quote in message.content for fact in of(message).facts)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "piece",
     [
@@ -185,10 +186,13 @@ def test_any_mixture_of_words_that_rules_look_for_is_read(said: list[str]) -> No
     ],
 )  # fmt: skip
 def test_long_repetitive_text_costs_time_in_proportion_to_its_length(piece: str) -> None:
-    def seconds(characters: int) -> float:
+    def once(characters: int) -> float:
         message = user(piece * (characters // len(piece)))
         start = time.process_time()
         of(message)
         return time.process_time() - start
+
+    def seconds(characters: int) -> float:
+        return min(once(characters), once(characters))
 
     assert seconds(100_000) < 20 * max(seconds(20_000), 0.02)
