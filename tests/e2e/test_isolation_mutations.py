@@ -6,7 +6,8 @@ import json
 import random
 import re
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import grpc
 import pytest
@@ -66,14 +67,26 @@ class Fuzzed:
         timeout = 0.3 if method in ("MemoryService/WatchMemories", "AdminService/WaitOperation") else 20.0
         return method, call(self.channel, method, sent, bearer(chance.choice(self.keys)), timeout)  # type: ignore[arg-type]
 
-    def check(self, seed: int) -> None:
-        """Raises unless the answer is a documented one that gives nothing away."""
+    def check(self, seed: int) -> str:
+        """The code of the answer. Raises unless it is a documented one that gives nothing away."""
         method, outcome = self.send(seed)
         where = f"seed {seed}: {method} answered {outcome.code} {outcome.reason} {outcome.message}"
         assert outcome.code not in ("INTERNAL", "UNKNOWN"), where
         if outcome.code not in ("OK", *OWN_LIMITS):
             assert outcome.reason in REASONS, where
         assert not INTERNALS.search(outcome.message), where
+        return outcome.code
+
+    def campaign(self, seeds: Iterable[int]) -> tuple[Counter[str], list[str]]:
+        """How often each code came, and what was wrong with answers, over all the seeds."""
+        codes: Counter[str] = Counter()
+        wrong: list[str] = []
+        for seed in seeds:
+            try:
+                codes[self.check(seed)] += 1
+            except AssertionError as error:
+                wrong.append(str(error))
+        return codes, wrong
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +122,14 @@ def test_the_server_lives_on_after_them(fuzzed: Fuzzed) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_ten_thousand_of_them_and_no_growth_of_memory(fuzzed: Fuzzed) -> None:
-    for seed in range(1_000):
-        fuzzed.check(seed)
+    _, wrong = fuzzed.campaign(range(1_000))
     before = fuzzed.server.resident_bytes
-    for seed in range(1_000, 11_000):
-        fuzzed.check(seed)
+    codes, more_wrong = fuzzed.campaign(range(1_000, 11_000))
     grown = fuzzed.server.resident_bytes - before
+    print("\n".join(f"{count:6,} {code}" for code, count in codes.most_common()))
+    print(f"resident memory {before / 2**20:.0f} MiB before, {grown / 2**20:+.0f} MiB after")
+    failed = [line for line in fuzzed.server.errors.splitlines() if '"call failed"' in line]
+    assert not wrong + more_wrong, "\n".join([*wrong, *more_wrong, *failed])
     assert grown < GROWTH_BYTES, f"{grown / 2**20:.0f} MiB more"
     assert_alive(fuzzed)
 
