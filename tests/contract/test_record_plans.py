@@ -95,6 +95,25 @@ async def test_every_list_of_memories_walks_an_index_in_its_order(record: Record
                     assert not SORT.search(plan), f"{statement}\n{plan}"
 
 
+async def test_the_newest_messages_of_every_scope_walk_an_index_in_their_order(record: Record) -> None:
+    async with record.write(ALL, ACTOR) as write:
+        for number in range(400):
+            fields = (SCOPE_FIELDS[number % 4], SCOPE_FIELDS[(number + 1) % 4])
+            scope = Scope(**{field: f"{field}-{number % 20 // 4}" for field in fields})
+            await write.save_messages(scope, [Message(f"message {number} {place}") for place in range(5)])
+    if record.database.dialect.name == "postgresql":
+        await record.database.outside_transaction("ANALYZE")
+    statements = Statements(record)
+    for scope in SCOPES:
+        sent = await statements.of(lambda s=scope: record.messages.newest(ALL, s, 20))  # type: ignore[misc]
+        [(statement, parameters)] = [one for one in sent if "FROM messages" in one[0]]
+        plan = await statements.plan(statement, parameters)
+        expected = "".join(f"{field}_" for field in scope.named())
+        assert f"ix_messages_{expected}newest" in plan, f"{statement}\n{plan}"
+        assert not SCAN.search(plan), f"{statement}\n{plan}"
+        assert not SORT.search(plan), f"{statement}\n{plan}"
+
+
 async def test_every_other_read_uses_an_index(record: Record) -> None:
     ids = await fill(record)
     statements = Statements(record)
@@ -114,6 +133,7 @@ async def test_every_other_read_uses_an_index(record: Record) -> None:
         lambda: log.tail(ALL, SCOPES[1], 1500, space="space"),
         lambda: memories.list(ALL, Selection(as_of=AsOf(time=memories._clock() - timedelta(hours=1)))),
         lambda: record.messages.last(ALL, SCOPES[1], 3),
+        *(lambda scope=scope: record.messages.newest(ALL, scope, 3) for scope in SCOPES),
         lambda: record.messages.drawn_memories(ALL, ids[:3]),
         lambda: record.embeddings.find(PROJECT, "space", ["a", "b"]),
         lambda: entities.list_scope(ALL, "user_id"),

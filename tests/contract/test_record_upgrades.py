@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from mnemon_service.model.memory import EventTime, Precision
 from mnemon_service.model.message import Message
+from mnemon_service.model.scope import Scope
 from mnemon_service.record.database import Database, database_at
 from mnemon_service.record.migrating import migrate, newest_revision, revisions
 from mnemon_service.record.record import Record
@@ -43,7 +44,8 @@ async def fill(record: Record) -> None:
     await rewrite(record, changed.id, "after")
     await delete(record, gone.id)
     async with record.write(ALL, ACTOR, request()) as write:
-        await write.save_messages(ANA, [Message("I said it")])
+        await write.save_messages(ANA, [Message("I said it"), Message("and this")])
+        await write.save_messages(BO, [Message("so did I")])
         write.save_embeddings("space", {"kept": np.ones(3, dtype=np.float32)})
         await write.enqueue("AddMemories", b"payload", scope=ANA)
         write.answer(b"answer")
@@ -58,6 +60,7 @@ async def content(record: Record) -> dict[str, Any]:
         "then": (await record.memories.list(ALL, Selection(as_of=AsOf(sequence=3)))).memories,
         "log": (versions, end),
         "messages": await record.messages.last(ALL, ANA, 9),
+        "newest": [await record.messages.newest(ALL, scope, 9) for scope in (ANA, BO, Scope())],
         "vector": (await record.embeddings.find(PROJECT, "space", ["kept"]))["kept"].tolist(),
         "operations": await record.operations.list(ALL),
         "answer": await record.stored_answer(ALL, request()),

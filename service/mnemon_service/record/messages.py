@@ -15,7 +15,7 @@ from mnemon_service.model.scope import SCOPE_FIELDS, Scope
 from mnemon_service.record.conversations import conversation_of
 from mnemon_service.record.database import Database
 from mnemon_service.record.dialects import any_of
-from mnemon_service.record.queries import allowed_scope, scope_parameters
+from mnemon_service.record.queries import allowed_scope, scope_conditions, scope_parameters
 from mnemon_service.record.schema import memory_messages, messages
 from mnemon_service.record.selection import Access
 from mnemon_service.record.times import optional_time
@@ -98,8 +98,7 @@ class Messages:
 
 @cache
 def _newest(fields: tuple[str, ...]) -> sa.Select[Any]:
-    conditions = [messages.c[field] == sa.bindparam(field) for field in fields]
-    query = _NEWEST.where(messages.c.project_id == sa.bindparam("project_id"), *conditions)
+    query = _NEWEST.where(*scope_conditions(messages, fields))
     return query.limit(sa.bindparam("limit", type_=sa.Integer))
 
 

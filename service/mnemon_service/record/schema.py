@@ -185,8 +185,16 @@ messages: Final = sa.Table(
     _time("record_time"),
     sa.PrimaryKeyConstraint("project_id", "id"),
     sa.UniqueConstraint("project_id", "conversation", "position"),
-    sa.Index("ix_messages_record_time", "project_id", "record_time"),
+    sa.Index("ix_messages_newest", "project_id", "record_time", "id"),
 )
+for _field in SCOPE_FIELDS:
+    _named = messages.c[_field] != sa.literal_column("''")
+    sa.Index(
+        f"ix_messages_{_field}_newest",
+        *(messages.c[column] for column in ("project_id", _field, "record_time", "id")),
+        sqlite_where=_named,
+        postgresql_where=_named,
+    )
 
 conversations: Final = sa.Table(
     "conversations",
