@@ -1,4 +1,4 @@
-"""The newest messages of a project and of each scope id by index: every search that includes messages reads them.
+"""The newest messages of a project and of each scope id by index, for searches that include messages.
 
 Revision: 0005
 """
