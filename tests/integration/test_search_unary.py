@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 from google.protobuf.struct_pb2 import Value
 
 from mnemon.v1 import filter_pb2, scope_pb2
 from mnemon.v1 import search_service_pb2 as pb
-from mnemon_service.index.milvus import MilvusIndex
+from mnemon_service.index.milvus import MilvusIndex, lite_index
 from mnemon_service.index.server_engine import server_index
 from mnemon_service.model.caller import KeyRole
 from mnemon_service.model.errors import InvalidArgument, MnemonError, PermissionDenied, Reason, Unavailable
@@ -329,3 +330,38 @@ async def test_users_are_searched_while_the_index_is_away(tmp_path: Path) -> Non
         assert isinstance(caught.value, Unavailable)
         assert caught.value.reason is Reason.INDEX_UNAVAILABLE
         assert caught.value.retry_after is not None
+
+
+async def test_every_search_says_that_the_index_went_away(tmp_path: Path) -> None:
+    """Three lists fail at once; the caller gets one plain error with its reason, whatever it asked."""
+    hanging = lite_index(tmp_path, embedder=WordSpace.name, dimensions=WordSpace.dimension, timeout=1.0)
+    async with search_world(tmp_path, hanging, options=BY_INDEX) as world:
+        await world.remember("my dog is Rex", entities=(Entity("Rex"),))
+        await world.apply()
+        assert await world.texts("Who is Rex?") == ["my dog is Rex"]
+        asked = request("Who is Rex?")
+
+        async def send(response: object) -> None:
+            raise AssertionError(response)
+
+        async def said() -> AsyncIterator[pb.LiveSearchRequest]:
+            yield pb.LiveSearchRequest(search=request(""))
+            yield pb.LiveSearchRequest(utterance=pb.Utterance(text="Who is Rex?", final=True))
+
+        calls: list[Callable[[], Awaitable[object]]] = [
+            lambda: world.servicer.Search(asked, world.call()),
+            lambda: world.servicer.StreamSearch(pb.StreamSearchRequest(search=asked), world.call(), send),
+            lambda: world.servicer.BuildContext(pb.BuildContextRequest(search=asked), world.call()),
+            lambda: world.servicer.LiveSearch(said(), world.call(), send),
+        ]
+        engine = psutil.Process(hanging._engine.process_id)  # type: ignore[attr-defined]
+        engine.suspend()
+        try:
+            for call in calls:
+                with pytest.raises(Unavailable) as caught:
+                    await call()
+                assert caught.value.reason is Reason.INDEX_UNAVAILABLE
+                assert caught.value.retry_after is not None
+        finally:
+            engine.resume()
+        await hanging.close()

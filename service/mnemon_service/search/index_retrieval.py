@@ -87,7 +87,11 @@ class IndexPlaces:
             after = changes[-1].version.sequence
 
     async def candidates(self, prepared: Prepared) -> dict[str, list[IndexHit]]:
-        """What each list of the index gives, all asked at once."""
+        """What each list of the index gives, all asked at once.
+
+        Raises the error of one that fails, as it is, and stops the others: `Unavailable`
+        (INDEX_UNAVAILABLE) if the index is away.
+        """
         question, query = prepared.question, prepared.query
         limit = max(prepared.limit, self._settings.index_candidates)
         selection = protocol.Selection(
@@ -101,8 +105,12 @@ class IndexPlaces:
         if query.names:
             names = [name.casefold() for name in query.names]
             arms[ENTITY] = self._index.search_entity(selection, names, limit)
-        async with asyncio.TaskGroup() as group:
-            tasks = {arm: group.create_task(search) for arm, search in arms.items()}
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {arm: group.create_task(search) for arm, search in arms.items()}
+        except BaseExceptionGroup as failed:
+            # Callers know errors by their type and reason; a group has neither.
+            raise failed.exceptions[0] from None
         return {arm: task.result() for arm, task in tasks.items()}
 
     async def rows(self, question: Question, memory_ids: Sequence[str]) -> list[ScopeRow]:
@@ -151,10 +159,7 @@ class IndexPlace:
     async def find(self, prepared: Prepared) -> Found:
         """See `Place.find`."""
         question = prepared.question
-        try:
-            lists = await self._places.candidates(prepared)
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
+        lists = await self._places.candidates(prepared)
         changed = {change.version.memory.id for change in self._tail}
         ids = dict.fromkeys(hit.memory_id for hits in lists.values() for hit in hits)
         rows = await self._places.rows(question, [key for key in ids if key not in changed])
