@@ -259,6 +259,26 @@ async def test_the_past_reads_as_it_was(record: Record, clock: TestClock) -> Non
             await record.memories.get(ALL, berlin.id, as_of=wrong)
 
 
+async def test_the_past_shows_what_has_expired_since(record: Record, clock: TestClock) -> None:
+    """Also at the log's last position: it is judged by that change's time, not by now. What was restored
+    after its expiry is gone in between and there again afterwards."""
+    [short] = await add(record, memory("parked on level 3", expire_time=clock.now + timedelta(hours=1)))
+    here = await record.log.last_sequence(ALL)
+    clock.advance(hours=2)
+    expired = clock.now
+    at_the_end = await record.memories.list(ALL, Selection(as_of=AsOf(sequence=here)))
+    assert at_the_end.memories == (short,)
+    assert await record.memories.get(ALL, short.id, as_of=AsOf(sequence=here)) == short
+    assert (await record.memories.list(ALL, Selection())).memories == ()
+    clock.advance(hours=1)
+    async with record.write(ALL, ACTOR) as write:
+        await write.load([short.id])
+        back = write.restore(short.id).memory
+    assert (await record.memories.list(ALL, Selection(as_of=AsOf(time=expired)))).memories == ()
+    for moment, truth in ((AsOf(sequence=here), short), (AsOf(sequence=here + 1), back), (None, back)):
+        assert (await record.memories.list(ALL, Selection(as_of=moment))).memories == (truth,)
+
+
 async def test_deleted_memories_are_in_no_read(record: Record) -> None:
     [kept, gone] = await add(record, memory("kept"), memory("gone"))
     await delete(record, gone.id)
