@@ -33,6 +33,9 @@ class Everybody:
         """As `Authenticator.authenticate`."""
         return self.caller
 
+    async def confirm(self, caller: Caller) -> None:
+        """As `Authenticator.confirm`."""
+
 
 class Ended:
     """Keeps what the boundary says of calls that ended."""

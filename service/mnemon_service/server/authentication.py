@@ -22,6 +22,11 @@ class Authenticator(Protocol):
         """
         ...
 
+    async def confirm(self, caller: Caller) -> None:
+        """Returns if a caller of before may still call. Raises as `authenticate` does, `PermissionDenied`
+        (PROJECT_DISABLED), `Unavailable` (RECORD_UNAVAILABLE) if that cannot be told now."""
+        ...
+
 
 class OpenDoor:
     """Authentication switched off (`--auth off`, loopback only): everybody is root of the default project."""
@@ -29,3 +34,6 @@ class OpenDoor:
     async def authenticate(self, metadata: Metadata, peer_identities: tuple[str, ...]) -> Caller:
         """The one caller there is."""
         return Caller(project_id=DEFAULT_PROJECT, role=KeyRole.ROOT)
+
+    async def confirm(self, caller: Caller) -> None:
+        """The door stays open."""

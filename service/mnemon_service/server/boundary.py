@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -35,6 +35,7 @@ from mnemon_service.server import errors, telemetry
 from mnemon_service.server.admission import Admission
 from mnemon_service.server.authentication import Authenticator, Metadata
 from mnemon_service.server.logs import describe
+from mnemon_service.server.open_calls import OpenCalls
 from mnemon_service.server.permissions import require_role
 from mnemon_service.server.validation import RequestValidator, undecodable
 
@@ -43,6 +44,8 @@ REQUEST_ID_KEY: Final = "x-request-id"
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 ENDLESS: Final = frozenset({"MemoryService/WatchMemories", "SearchService/LiveSearch"})
 """Streams that end only when one side goes: the server's going does not wait for them."""
+WAITING: Final = frozenset({"AdminService/WaitOperation"})
+"""Unary calls that are held open like streams, and counted as such."""
 
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
 _log = structlog.get_logger("mnemon.calls")
@@ -98,15 +101,14 @@ class Boundary:
         self._observers = observers
         self._validator = RequestValidator()
         self._draining = False
-        self._endless: set[asyncio.Task[Any]] = set()
+        self._open = OpenCalls(authenticator.confirm)
         self.maximum_message_bytes = MAXIMUM_MESSAGE_BYTES
         """A larger request or answer is refused with MESSAGE_TOO_LARGE."""
 
     def drain(self) -> None:
         """From now on new calls, and the streams that would never end, get `Unavailable` (SHUTTING_DOWN)."""
         self._draining = True
-        for task in self._endless:
-            task.cancel()
+        self._open.cut(ENDLESS, shutting_down())
 
     def unary(
         self, method: Method, implementation: Callable[..., Awaitable[Message]]
@@ -185,7 +187,7 @@ class Boundary:
                 call = await self._call(method, context, metadata, outcome)
                 streaming = method.client_streaming or method.server_streaming
                 async with self._admission.admitted(call, streaming=streaming):
-                    with self._held_open(method):
+                    with self._held_open(method, call):
                         return await work(call)
             except asyncio.CancelledError:
                 outcome.cut_off(past_deadline=context.time_remaining() == 0)
@@ -198,23 +200,11 @@ class Boundary:
             await context.abort_with_status(refused)
             raise AssertionError("abort_with_status raises")
 
-    @contextmanager
-    def _held_open(self, method: Method) -> Iterator[None]:
-        """Lets `drain` cut a stream that would never end; raises `Unavailable` then."""
-        task = asyncio.current_task()
-        if task is None or method.path not in ENDLESS:
-            yield
-            return
-        self._endless.add(task)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if self._draining and task.cancelling() == 1:
-                task.uncancel()
-                raise shutting_down() from None
-            raise
-        finally:
-            self._endless.discard(task)
+    def _held_open(self, method: Method, call: Call) -> AbstractContextManager[None]:
+        """Lets a call that lasts be cut: by `drain`, and when its caller may not call any more."""
+        if method.client_streaming or method.server_streaming or method.path in WAITING:
+            return self._open.held(method.path, call.caller)
+        return nullcontext()
 
     async def _call(
         self, method: Method, context: ServicerContext, metadata: Metadata, outcome: _Outcome

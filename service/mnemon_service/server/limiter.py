@@ -13,6 +13,7 @@ from typing import Final
 from mnemon_service.model.call import Call
 from mnemon_service.model.errors import Reason, ResourceExhausted
 from mnemon_service.model.settings import Limits, SettingsSource
+from mnemon_service.server.boundary import WAITING
 from mnemon_service.server.quotas import Quotas, effective
 from mnemon_service.server.rates import PLACE_SECONDS, Subject
 
@@ -28,8 +29,6 @@ SPENDING: Final = frozenset(
     }
 )
 """Calls that ask a language model."""
-WAITING: Final = frozenset({"AdminService/WaitOperation"})
-"""Unary calls that are held open like streams, and counted as such."""
 REFUSALS_PER_SECOND: Final = 20.0
 """How many refusals a second one project or key hears at most; the rest waits for its turn. So a flood of
 callers who try again at once costs the server little, and the other projects next to nothing, while a
