@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,64 @@ async def test_memory_and_index_agree_and_so_does_the_oracle(
             assert np.allclose(
                 [answers[0][key] for key in allowed], [answers[1][key] for key in allowed], atol=1e-5
             )
+
+
+def searcher_in_memory(world: SearchWorld, now: Callable[[], datetime] = lambda: NOW) -> Searcher:
+    """One that takes its hits from views where it can, without reading the record."""
+    settings = SearchSettings(sole_writer=True)
+    index = IndexPlaces(world.record, world.index, world.applied, world.space, 256, settings)
+    held = Views(world.record, world.space, 256, settings)
+    places = ScopePlaces(world.record, held, index, world.space, 256, settings)
+    return Searcher(world.record, places, world.embedder, settings, now)
+
+
+async def test_hits_from_memory_are_those_of_the_record(world: SearchWorld) -> None:
+    stored = await world.store(*(anybody(random.Random(seed)) for seed in range(40)))
+    searcher = searcher_in_memory(world)
+    question = Question(Access(world.project), ANA, "dog", NOW, top_k=40)
+    fused = await searcher.fused(question, Stages())
+    assert fused.found.memories, "nothing was taken from memory: the test would prove nothing"
+    hits = await searcher.hydrated(fused, 40, Stages())
+    kept = await world.record.memories.batch_get(Access(world.project), [memory.id for memory in stored])
+    assert {hit.id: hit.memory for hit in hits} == {
+        memory.id: memory for memory in kept if ANA.selects(memory.scope)
+    }
+
+
+async def test_what_changes_between_ranking_and_answer_is_answered_as_it_is_then(world: SearchWorld) -> None:
+    stays, changed, deleted = await world.remember("dog stays", "dog changes", "dog goes")
+    searcher = searcher_in_memory(world)
+    question = Question(Access(world.project), ANA, "dog", NOW)
+    fused = await searcher.fused(question, Stages())
+    await world.delete(deleted)
+    await world.change(changed, text="dog has changed")
+    hits = await searcher.hydrated(fused, 10, Stages())
+    texts = {hit.id: hit.memory.text for hit in hits if hit.memory}
+    assert texts == {stays.id: "dog stays", changed.id: "dog has changed"}
+
+
+async def test_what_expires_between_ranking_and_answer_is_not_answered(world: SearchWorld) -> None:
+    end = datetime.now(UTC) + timedelta(hours=1)
+    [stays] = await world.remember("dog for ever")
+    [goes] = await world.remember("dog for an hour", expire_time=end)
+    time = [end - timedelta(minutes=1)]
+    searcher = searcher_in_memory(world, lambda: time[0])
+    question = Question(Access(world.project), ANA, "dog", NOW)
+    fused = await searcher.fused(question, Stages())
+    assert {hit.id for hit in await searcher.hydrated(fused, 10, Stages())} == {stays.id, goes.id}
+    time[0] = end
+    assert {hit.id for hit in await searcher.hydrated(fused, 10, Stages())} == {stays.id}
+
+
+async def test_hits_from_memory_stay_inside_the_bound_of_the_key(world: SearchWorld) -> None:
+    """Also where a caller forgot to narrow the question: the room that hydrates does not rely on it."""
+    bound = Scope(user_id=ANA.user_id, agent_id="cook")
+    [inside] = await world.remember("dog of the cook", scope=bound)
+    await world.remember("dog of nobody else")
+    searcher = searcher_in_memory(world)
+    question = Question(Access(world.project, bound), ANA, "dog", NOW)
+    fused = await searcher.fused(question, Stages())
+    assert {hit.id for hit in await searcher.hydrated(fused, 10, Stages())} == {inside.id}
 
 
 async def test_a_long_unapplied_tail_is_said(tmp_path: Path, index: MilvusIndex) -> None:

@@ -89,6 +89,18 @@ class Selection:
         return visible_states(show_superseded=self.show_superseded, show_deleted=self.show_deleted)
 
 
+def holds(access: Access, selection: Selection, memory: Memory, now: datetime) -> bool:
+    """True if a present memory lies in a selection without a filter, as a read at `now` decides it."""
+    scope = selection.scope.narrowed_by(access.bound)
+    return (
+        memory.project_id == access.project_id
+        and scope is not None
+        and scope.selects(memory.scope)
+        and memory.state in selection.states
+        and (memory.expire_time is None or memory.expire_time > now)
+    )
+
+
 def visible_states(*, show_superseded: bool = False, show_deleted: bool = False) -> tuple[MemoryState, ...]:
     """ACTIVE, and what else is asked for; EXPIRED never."""
     states = [MemoryState.ACTIVE]

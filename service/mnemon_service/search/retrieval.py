@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from mnemon_service.model.errors import InvalidArgument
@@ -43,7 +44,9 @@ class Found:
     """The place in the project's log that was seen."""
     notices: tuple[Notice, ...] = ()
     memories: Mapping[str, Memory] = field(default_factory=dict)
-    """Candidates that were read whole from the record, as it allows them; empty if none was."""
+    """Candidates that are known whole, as they were at `sequence`."""
+    is_current: Callable[[], bool] = lambda: True
+    """False once `memories` may be out of date; the record is then asked again."""
     warm: Place | None = None
     """Answers a question that hardly differs among what was found, without a store; stale after seconds."""
 
@@ -65,20 +68,32 @@ class Places(Protocol):
 
 
 class ViewPlace:
-    """Memories in memory: exact."""
+    """Memories in memory: exact.
 
-    def __init__(self, view: View, rows_in_loop: int) -> None:
+    Args:
+        rows_in_loop: a larger view is searched in a thread.
+        is_current: whether the memories are still those of the record at a place in its log; without it
+            the record is always asked.
+    """
+
+    def __init__(
+        self, view: View, rows_in_loop: int, is_current: Callable[[int], bool] = lambda _position: False
+    ) -> None:
         self._view = view
         self._rows_in_loop = rows_in_loop
+        self._is_current = is_current
 
     async def find(self, prepared: Prepared) -> Found:
         """See `Place.find`; takes some hundred microseconds for some hundred memories."""
         view = self._view
         if len(view.rows) <= self._rows_in_loop:
-            found = self._retrieved(prepared)
+            found, position = self._retrieved(prepared), view.position
         else:
             async with view.lock:
-                found = await asyncio.to_thread(self._retrieved, prepared)
+                found, position = await asyncio.to_thread(self._retrieved, prepared), view.position
+        memories: dict[str, Memory] = {}
+        if self._is_current(position):
+            memories = view.memories(candidate.memory_id for candidate in found.candidates)
         counts = {
             SEMANTIC: found.dense_count,
             KEYWORD: found.keyword_count,
@@ -86,7 +101,14 @@ class ViewPlace:
             NEIGHBOUR: found.neighbour_count,
         }
         return Found(
-            found.candidates, found.statistics, counts, view.rows.vectors_of, view.position, warm=self
+            found.candidates,
+            found.statistics,
+            counts,
+            view.rows.vectors_of,
+            position,
+            memories=memories,
+            is_current=partial(self._is_current, position),
+            warm=self,
         )
 
     def _retrieved(self, prepared: Prepared) -> Retrieval:
@@ -127,7 +149,8 @@ class ScopePlaces:
         view = await self._views.current(question.access.project_id, question.scope)
         if view is None:
             return await self._index.open(question)
-        return ViewPlace(view, self._settings.view_rows_in_loop)
+        is_current = partial(self._views.is_current, question.access.project_id)
+        return ViewPlace(view, self._settings.view_rows_in_loop, is_current)
 
     async def _past(self, question: Question) -> View:
         """The scope as it was, read from the log for this search alone: about 70 µs a memory."""

@@ -10,10 +10,13 @@ from heapq import merge
 from typing import Final
 
 from mnemon_service.model.errors import Reason, Unavailable
+from mnemon_service.model.memory import Memory
 from mnemon_service.model.stages import Stages
 from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.embedding import Embedder, EmbeddingModelUnavailable
 from mnemon_service.record.record import Record
+from mnemon_service.record.selection import holds
+from mnemon_service.record.times import Clock, utc_now
 from mnemon_service.search.explanation import Explainer
 from mnemon_service.search.messages import MessageSearch
 from mnemon_service.search.question import (
@@ -76,8 +79,14 @@ class Searcher:
     """Answers questions up to the fused order and its memories; what comes after it is the callers'."""
 
     def __init__(
-        self, record: Record, places: Places, embedder: Embedder | None, settings: SearchSettings
+        self,
+        record: Record,
+        places: Places,
+        embedder: Embedder | None,
+        settings: SearchSettings,
+        now: Clock = utc_now,
     ) -> None:
+        self._now = now
         self._record = record
         self._places = places
         self._embedder = embedder
@@ -121,16 +130,30 @@ class Searcher:
             while len(hits) < wanted and start < len(fused.order):
                 batch = fused.order[start : start + wanted + SPARE]
                 start += len(batch)
-                ids = [ranked.memory_id for ranked in batch if ranked.memory_id not in fused.found.memories]
-                memories = dict(fused.found.memories)
-                if ids:
-                    memories |= await self._record.memories.hydrate(question.access, ids, question.selection)
+                memories = await self._memories(fused, [ranked.memory_id for ranked in batch])
                 for ranked in batch:
                     memory = memories.get(ranked.memory_id)
                     if memory is not None:
                         reasons = explainer.reasons(ranked) if explainer else None
                         hits.append(Hit(ranked, ranked.score, weights, memory, reasons=reasons))
         return list(merge(hits[:wanted], fused.messages, key=_by_score))[:wanted]
+
+    async def _memories(self, fused: Fused, memory_ids: Sequence[str]) -> dict[str, Memory]:
+        """Those of the ids that the question may see, by id: as they were found if nothing has changed
+        since, else as the record has them now."""
+        access, selection, found = fused.question.access, fused.question.selection, fused.found
+        known = found.memories if found.is_current() else {}
+        memories: dict[str, Memory] = {}
+        if known:
+            now = self._now()
+            for memory_id in memory_ids:
+                memory = known.get(memory_id)
+                if memory is not None and holds(access, selection, memory, now):
+                    memories[memory_id] = memory
+        unknown = [memory_id for memory_id in memory_ids if memory_id not in known]
+        if unknown:
+            memories |= await self._record.memories.hydrate(access, unknown, selection)
+        return memories
 
     async def _embed(
         self, embedder: Embedder, question: Question, stages: Stages

@@ -65,7 +65,7 @@ class SearchServicer:
         self.recall = Recall(record, places, now)
         """For the write path."""
         reranking = Reranking(rerankers or NoRerankers(), settings, options.rerank_seconds)
-        self._answerer = Answerer(Searcher(record, places, embedder, options), reranking, options, meter)
+        self._answerer = Answerer(Searcher(record, places, embedder, options, now), reranking, options, meter)
         self._streamer = Streamer(self._answerer)
         self._options = options
         self._now = now

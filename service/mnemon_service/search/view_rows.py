@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -17,18 +17,27 @@ from mnemon_service.model.text_analysis import term_counts
 from mnemon_service.record.selection import Vector
 from mnemon_service.search.ranking.scope_view import ViewRow
 
-PAYLOAD_BYTES: Final = 1000
-"""About what a payload takes besides its metadata."""
+_PAYLOAD_BYTES: Final = 1200
+"""About what a payload takes besides its memory's strings."""
+_SOURCE_BYTES: Final = 250
+"""About what a source takes besides its quote."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What scopes and filters look at: no text, which stays in the record."""
+    """The memory that a row stands for, and what filters look at."""
 
-    scope: Scope
+    memory: Memory
     known: Mapping[str, object]
     """As `model.filter_matching.known_fields`."""
-    metadata: Mapping[str, Any]
+
+    @property
+    def size_in_bytes(self) -> int:
+        """About what it takes."""
+        memory = self.memory
+        quotes = sum(_SOURCE_BYTES + len(source.quote) for source in memory.sources)
+        metadata = 4 * len(repr(memory.metadata)) if memory.metadata else 0
+        return _PAYLOAD_BYTES + len(memory.text) + quotes + metadata
 
 
 def view_row(memory: Memory, vectors: Sequence[Vector], dimension: int) -> ViewRow:
@@ -49,7 +58,7 @@ def view_row(memory: Memory, vectors: Sequence[Vector], dimension: int) -> ViewR
         update_time=memory.update_time,
         state=memory.state,
         entities=tuple(entity.name for entity in memory.entities),
-        payload=Payload(memory.scope, known_fields(memory), memory.metadata),
+        payload=Payload(memory, known_fields(memory)),
     )
 
 
@@ -63,10 +72,10 @@ def allows(scope: Scope, filter_: Filter | None) -> Callable[[ViewRow], bool] | 
         payload = row.payload
         if not isinstance(payload, Payload):
             return False
-        stored = payload.scope
+        stored = payload.memory.scope
         for field, value in named:
             if getattr(stored, field) != value:
                 return False
-        return filter_ is None or matches_fields(filter_, payload.known, payload.metadata)
+        return filter_ is None or matches_fields(filter_, payload.known, payload.memory.metadata)
 
     return allowed

@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from mnemon_service.model.filter import Filter
-from mnemon_service.model.memory import MemoryState
+from mnemon_service.model.memory import Memory, MemoryState
 from mnemon_service.model.scope import Scope
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access, Change, ScopeRow, Selection
 from mnemon_service.search.ranking.scope_view import ScopeView, ViewRow
 from mnemon_service.search.ranking.view_arrays import Mask
 from mnemon_service.search.settings import SearchSettings
-from mnemon_service.search.view_rows import PAYLOAD_BYTES, Payload, allows, view_row
+from mnemon_service.search.view_rows import Payload, allows, view_row
 
 KEPT_STATES: Final = (MemoryState.ACTIVE, MemoryState.SUPERSEDED)
 """Superseded memories are few and may be asked for; a mask leaves them out otherwise."""
@@ -40,24 +40,24 @@ Key = tuple[str, Scope]
 class View:
     """The memories of one scope, and the place in the log that they show."""
 
-    def __init__(self, rows: ScopeView, position: int, metadata_bytes: int) -> None:
+    def __init__(self, rows: ScopeView, position: int, payload_bytes: int) -> None:
         self.rows = rows
         self.position = position
         self.lock = asyncio.Lock()
         """Held while the rows change, and while a thread looks at them."""
-        self._metadata_bytes = metadata_bytes
+        self._payload_bytes = payload_bytes
         self._masks: dict[tuple[Scope, Filter | None, tuple[MemoryState, ...]], Mask] = {}
 
     @classmethod
     def build(cls, rows: Sequence[ScopeRow], position: int, dimension: int) -> View:
         """A view of rows of the record; takes about 50 µs a row."""
         made = [view_row(row.memory, row.vectors, dimension) for row in rows]
-        return cls(ScopeView.build(made, dimension), position, sum(map(_metadata_bytes, made)))
+        return cls(ScopeView.build(made, dimension), position, sum(map(_payload_bytes, made)))
 
     @property
     def size_in_bytes(self) -> int:
-        """About what it takes; metadata of replaced rows counts until it is built anew."""
-        return self.rows.size_in_bytes + PAYLOAD_BYTES * len(self.rows) + self._metadata_bytes
+        """About what it takes; payloads of replaced rows count until it is built anew."""
+        return self.rows.size_in_bytes + self._payload_bytes
 
     def advance(self, changes: Sequence[Change], position: int) -> None:
         """Take in changes of the log, which is thereby read up to `position`.
@@ -73,8 +73,13 @@ class View:
         rows = [view_row(change.version.memory, change.vectors, self.rows.dimension) for change in shown]
         gone = {change.version.memory.id for change in fresh} - {row.memory_id for row in rows}
         self.rows.apply(rows, gone)
-        self._metadata_bytes += sum(map(_metadata_bytes, rows))
+        self._payload_bytes += sum(map(_payload_bytes, rows))
         self._masks.clear()
+
+    def memories(self, memory_ids: Iterable[str]) -> dict[str, Memory]:
+        """Those of the ids that it holds, by id, as they are at its position."""
+        payloads = ((memory_id, self.rows.payload_of(memory_id)) for memory_id in memory_ids)
+        return {key: payload.memory for key, payload in payloads if isinstance(payload, Payload)}
 
     def mask(self, scope: Scope, filter_: Filter | None, states: tuple[MemoryState, ...]) -> Mask:
         """The memories that may be returned."""
@@ -143,9 +148,14 @@ class Views:
         for key in [key for key in self._views if key[0] == project_id]:
             self._drop(key)
 
+    def is_current(self, project_id: str, position: int) -> bool:
+        """True if it is certain, without asking the record, that nothing of the project has changed since
+        this place in its log."""
+        return self._settings.sole_writer and self._record.signal.announced(project_id) <= position
+
     async def _advance(self, key: Key, view: View) -> None:
         project_id, scope = key
-        if self._settings.sole_writer and self._record.signal.announced(project_id) <= view.position:
+        if self.is_current(project_id, view.position):
             self._touch(key, view)
             return
         while True:
@@ -230,8 +240,5 @@ def view_scope(scope: Scope) -> Scope:
     return Scope()
 
 
-def _metadata_bytes(row: ViewRow) -> int:
-    payload = row.payload
-    if not isinstance(payload, Payload) or not payload.metadata:
-        return 0
-    return 4 * len(repr(payload.metadata))
+def _payload_bytes(row: ViewRow) -> int:
+    return row.payload.size_in_bytes if isinstance(row.payload, Payload) else 0

@@ -166,6 +166,12 @@ class ScopeView:
         slot = self._lists.slots.get(memory_id)
         return self._nothing if slot is None else self._arrays.vectors_of(slot)
 
+    def payload_of(self, memory_id: str) -> object:
+        """What the caller gave with a memory; None for an unknown id."""
+        slot = self._lists.slots.get(memory_id)
+        row = None if slot is None else self._rows[slot]
+        return None if row is None else row.payload
+
     def apply(self, upserts: Iterable[ViewRow] = (), deletions: Iterable[str] = ()) -> None:
         """Take in a change of the log: new and changed rows, then ids to forget (unknown ones are fine).
 
