@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import stat
+import time
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from mnemon_service.model.errors import InvalidArgument, Reason, Unavailable
 from mnemon_service.record import sqlite_database
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Selection
+from mnemon_service.record.signal import LISTENER
 from support.cutting_proxy import cutting_proxy
 from support.postgres import PostgresServer
 from support.records import ACTOR, ALL, PROJECT, add, memory, request
@@ -101,6 +105,49 @@ async def test_a_server_that_goes_and_comes_back(postgres_server: PostgresServer
     assert await record.signal.wait_beyond(PROJECT, 2, timeout=30)
     await other.close()
     await record.close()
+    await postgres_server.drop_database(name)
+
+
+async def kill_listeners(server: PostgresServer, database: str) -> int:
+    """End the connections that listen, and wait for their end; how many there were."""
+    connection = await asyncpg.connect(server.url("postgres"))
+    try:
+        killed = await connection.fetch(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = $1 AND application_name = $2",
+            database,
+            LISTENER,
+        )
+    finally:
+        await connection.close()
+    assert all(ended for (ended,) in killed)
+    return len(killed)
+
+
+async def test_a_commit_while_the_listener_is_cut_off_is_noticed_when_it_is_back(
+    postgres_server: PostgresServer,
+) -> None:
+    """No later commit is needed to bring it to light."""
+    name = await postgres_server.create_database()
+    record, other = await opened(postgres_server.url(name)), await Record.open(postgres_server.url(name))
+    await add(other, memory("kept"))
+    assert await record.signal.wait_beyond(PROJECT, 0, timeout=30)
+    waiting = asyncio.create_task(record.signal.wait_beyond(PROJECT, 1, timeout=30))
+    anything = record.signal.changes_waiter()
+    await postgres_server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    assert await kill_listeners(postgres_server, name) == 2
+    await add(other, memory("while nobody listened"))
+    assert not waiting.done()
+    await postgres_server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    started = time.monotonic()
+    assert await waiting
+    await anything(30)
+    assert time.monotonic() - started < 10
+    assert not await record.signal.wait_beyond(PROJECT, 2, timeout=0.01)
+    await add(other, memory("heard again"))
+    assert await record.signal.wait_beyond(PROJECT, 2, timeout=30)
+    await record.close()
+    await other.close()
     await postgres_server.drop_database(name)
 
 

@@ -15,6 +15,11 @@ import tenacity
 LOG_CHANNEL: Final = "mnemon_log"
 """PostgreSQL's channel; a payload is `<sequence> <project>` or `operations`."""
 OPERATIONS: Final = "operations"
+LISTENER: Final = "mnemon listener"
+"""What PostgreSQL calls the listening connection (`application_name`)."""
+PING_SECONDS: Final = 15.0
+"""A connection that was silent so long is asked whether it lives: a network may cut it without a word."""
+_ENDS: Final = "SELECT id, last_sequence FROM projects WHERE last_sequence > 0"
 
 _log = structlog.get_logger(__name__)
 
@@ -56,8 +61,8 @@ class ChangeSignal:
     async def wait_beyond(self, project_id: str, sequence: int, timeout: float) -> bool:
         """True as soon as the log of the project goes beyond `sequence`, False after `timeout` seconds.
 
-        It knows the changes since this process began to listen: read the log first, then wait for what
-        lies beyond the end you read.
+        Read the log first, then wait for what lies beyond the end you read: what was committed in between
+        is known, also if nobody listened at that moment.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -101,7 +106,9 @@ class ChangeSignal:
 
     async def _keep_listening(self, url: sa.URL, ready: asyncio.Future[None]) -> None:
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)),
+            retry=tenacity.retry_if_exception_type(
+                (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+            ),
             wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
         )
         async for attempt in retrying:
@@ -113,16 +120,24 @@ class ChangeSignal:
 
     async def _listen_once(self, url: sa.URL, ready: asyncio.Future[None]) -> None:
         connection = await asyncpg.connect(
-            url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=5
+            url.set(drivername="postgresql").render_as_string(hide_password=False),
+            timeout=5,
+            command_timeout=10,
+            server_settings={"application_name": LISTENER},
         )
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _connection: ended.set())
         try:
             await connection.add_listener(LOG_CHANNEL, self._heard)
+            # Listening first: what is committed from now on is heard, what was before is read.
+            for project_id, sequence in await connection.fetch(_ENDS):
+                self.announce(project_id, sequence)
             self._lost()
             if not ready.done():
                 ready.set_result(None)
-            await ended.wait()
+            while not ended.is_set():
+                await _wait(ended, PING_SECONDS)
+                await connection.execute("SELECT 1")
         finally:
             connection.terminate()
         raise ConnectionError("the listening connection broke")
@@ -135,10 +150,8 @@ class ChangeSignal:
             self.announce(project_id, int(sequence))
 
     def _lost(self) -> None:
-        """What was said while nobody listened is unknown: wake everybody to look for themselves."""
-        for event in self._waiting.values():
-            event.set()
-        self._waiting.clear()
+        """What was said while nobody listened is unknown: wake everybody to look for themselves. (Who waits
+        for one project's log is woken by its end, which is read when the connection stands again.)"""
         self._anything = _replaced(self._anything)
         self._work = _replaced(self._work)
 
