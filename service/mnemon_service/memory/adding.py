@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from mnemon_service.memory.carrying_out import carry_out
-from mnemon_service.memory.duplicates import without_known
+from mnemon_service.memory.duplicates import without_just_said, without_known
 from mnemon_service.memory.embedding import EmbeddedTexts, TextEmbedding
 from mnemon_service.memory.owner_locks import OwnerLocks
 from mnemon_service.memory.planned import (
@@ -89,6 +89,7 @@ class Adder:
             self._meter.spent(access.project_id, actor.key_id, tried.usage, request.scope.owner)
             return tried
         async with self._locks.held(access.project_id, request.scope.owner):
+            since = self._record.signal.announced(access.project_id)
             plan, embedded = await self._compared(access, request, plan, stages)
             self._meter.spent(access.project_id, actor.key_id, plan.usage, request.scope.owner)
             await self._room.require_room(access.project_id, _new_memories(plan))
@@ -96,6 +97,9 @@ class Adder:
                 async with self._record.write(access, actor, key) as write:
                     if write.stored_answer is not None:
                         return write.stored_answer
+                    plan = await without_just_said(
+                        plan, request, write, self._record.embeddings, embedded, since
+                    )
                     outcome = await self._store(write, request, plan, embedded, settings)
                     _keep(write, outcome, encode, key, claim)
         with stages.stage("apply"):

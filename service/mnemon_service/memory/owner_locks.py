@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 class OwnerLocks:
     """A lock for each owner that is being written to; others do not wait.
 
-    It keeps the adds of this process from storing one fact twice in different words. Exact duplicates
-    are excluded by the write itself, on every replica.
+    It keeps the adds of this process from comparing in vain: what an earlier one stored is seen by the
+    next. Duplicates from other replicas are excluded by the write itself.
     """
 
     def __init__(self) -> None:

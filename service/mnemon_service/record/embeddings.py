@@ -13,7 +13,7 @@ from mnemon_service.model.indexed_text import embedded_texts, indexed_text
 from mnemon_service.model.memory import Memory, MemoryState
 from mnemon_service.model.text_hash import text_hash
 from mnemon_service.record.committing import save_embeddings
-from mnemon_service.record.database import Database
+from mnemon_service.record.database import Database, Work
 from mnemon_service.record.dialects import any_of
 from mnemon_service.record.queries import ONE
 from mnemon_service.record.schema import embeddings, memories
@@ -86,6 +86,11 @@ class Embeddings:
             return {hashes[digest]: np.frombuffer(data, dtype=np.float32) for digest, data in rows}
 
         return await self._database.read(work)
+
+    def of(self, project_id: str, space: str, found: Sequence[Memory]) -> Work[list[tuple[Vector, ...]]]:
+        """Reads, as a part of a write (`Write.run`), for each memory its own vector and those of its
+        sentences; none without its own."""
+        return lambda connection: vectors_of(connection, project_id, space, found, sentences=True)
 
     async def save(self, project_id: str, space: str, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors outside a write (re-embedding after a change of model)."""

@@ -61,6 +61,7 @@ _LOCK_PROJECT: Final = (
     .where(projects.c.id == sa.bindparam("project_id"))
     .with_for_update()
 )
+_ENDS: Final = sa.select(projects.c.id, projects.c.last_sequence)
 _PAGE_TOKEN_KEY: Final = "page_token_key"  # noqa: S105 (its name)
 
 
@@ -121,6 +122,8 @@ class Record:
             await migrate(database)
             key = await database.write(lambda c: _page_token_key(c, database.dialect))
             tokens = PageTokens(key)
+            for project_id, end in await database.read(lambda c: c.execute(_ENDS).all()):
+                signal.announce(project_id, end)
             if is_postgresql(location):
                 await signal.listen(postgresql_url(location))
         except BaseException:

@@ -48,7 +48,7 @@ class ChangeSignal:
         self._ends.pop(project_id, None)
 
     def announced(self, project_id: str) -> int:
-        """Where the log of a project ended when last heard of; 0 if nothing was heard since the start.
+        """Where the log of a project ended when last heard of: never beyond its end.
 
         Every write of this process is announced before it returns; those of others come later.
         """
