@@ -64,3 +64,46 @@ def plot_curves(
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, bbox_inches="tight")
     pyplot.close(figure)
+
+
+def plot_bars(
+    path: Path, groups: Mapping[str, Mapping[str, tuple[float, float]]], *, title: str, x_label: str
+) -> None:
+    """A PNG of one panel a group, beside each other: a bar for each name, a line on to the second figure;
+    the axis is logarithmic."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    most = max(len(bars) for bars in groups.values())
+    figure, panels = pyplot.subplots(
+        1,
+        len(groups),
+        figsize=(3.5 + 3.2 * len(groups), 1.2 + 0.3 * most),
+        dpi=140,
+        sharey=True,
+        squeeze=False,
+    )
+    names = list(dict.fromkeys(name for bars in groups.values() for name in bars))
+    for axes, (group, bars) in zip(panels[0], groups.items(), strict=True):
+        for place, name in enumerate(names):
+            if name in bars:
+                low, high = bars[name]
+                colour = (
+                    "#1f77b4" if name.startswith("Mnemon") else "#c7762b" if "mem0" in name else "#888888"
+                )
+                axes.barh(place, low, color=colour)
+                axes.plot([low, high], [place, place], color="black", linewidth=1)
+                axes.annotate(f" {low:.3g}", (max(low, high), place), va="center", fontsize=7)
+        axes.set(xscale="log", title=group, xlabel=x_label)
+        axes.title.set_fontsize(9)
+        axes.xaxis.label.set_fontsize(8)
+        axes.margins(x=0.18)
+        axes.grid(axis="x", alpha=0.3)
+    panels[0][0].set_yticks(range(len(names)), names, fontsize=8)
+    panels[0][0].invert_yaxis()
+    figure.suptitle(title, fontsize=11)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, bbox_inches="tight")
+    pyplot.close(figure)

@@ -2,8 +2,7 @@
 
     run                                     searches, adds and reads at 1,000 and 10,000 memories, on SQLite
     run quality --data <locomo.json>        how well searches find the evidence (see bench/quality)
-    run mem0-speed --memories 10000         searches of mem0 as a library and of ours, in one run
-    run speed …                             how fast searches are (see bench/speed)
+    run speed …                             how fast searches are, here and elsewhere (see bench/speed)
     run record --memories 1000,100000       what writes and reads cost on both databases (see bench/record)
 
 `run <command> --help` tells a command's options.
@@ -18,12 +17,11 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 COMMANDS = {
     "quality": "bench.quality.command",
-    "mem0-speed": "bench.quality.mem0_speed",
     "speed": "bench.speed.command",
     "record": "bench.record.command",
 }
 DEFAULT = (
-    ("speed", "--memories", "1000,10000"),
+    ("speed", "--memories", "1000,10000", "--users", "100"),
     ("record", "--memories", "1000,10000", "--database", "sqlite"),
 )
 

@@ -21,7 +21,8 @@ from support.server import REPOSITORY, SHARED_MODELS
 ENVIRONMENT = REPOSITORY / ".cache" / "mem0"
 INSTALL = (
     f"python3 -m venv {ENVIRONMENT.relative_to(REPOSITORY)} && "
-    f"{ENVIRONMENT.relative_to(REPOSITORY)}/bin/pip install mem0ai fastembed onnxruntime tokenizers"
+    f"{ENVIRONMENT.relative_to(REPOSITORY)}/bin/pip install mem0ai fastembed onnxruntime tokenizers "
+    "fastapi uvicorn"
 )
 
 

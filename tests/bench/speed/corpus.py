@@ -1,14 +1,13 @@
-"""Made-up memories and questions: many users with a hundred statements each, the same in every run."""
+"""Made-up memories and questions, the same in every run."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from bench.speed.vectors import SPACE, Vector, Vectors
 from mnemon_service.model.ids import new_id
 from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Actor, Memory, Role, Source
@@ -17,10 +16,9 @@ from mnemon_service.record.record import Record
 from mnemon_service.record.selection import Access
 
 PROJECT = "default"
-MEMORIES_A_USER = 100
-SPACE = "local/all-MiniLM-L6-v2/int8"
-DIMENSION = 384
 MEMORIES_A_RUN = 20
+_BATCH = 100
+_SPEAKER = "Ana"
 _VERBS = ("like", "bought", "lost", "saw", "need", "sold", "found", "want", "miss", "painted")
 _THINGS = """
     dog cat house train coffee tea garden mother father sister work project meeting book music guitar piano
@@ -29,6 +27,27 @@ _THINGS = """
     film game chess paint photo camera phone laptop code bug release money bank tax rent flat kitchen sofa
 """
 _WORDS = tuple(_THINGS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """So many memories, shared evenly among so many users."""
+
+    memories: int
+    users: int
+
+    @property
+    def a_user(self) -> int:
+        """Memories of each user."""
+        return self.memories // self.users
+
+    def __str__(self) -> str:
+        return f"{self.memories:,} of {self.users:,}"
+
+    def texts(self, number: int) -> list[str]:
+        """What a user said, one text a memory: one to three sentences."""
+        chance = random.Random(f"7-{number}")
+        return [" ".join(_sentence(chance) for _ in range(chance.randint(1, 3))) for _ in range(self.a_user)]
 
 
 def user(number: int) -> Scope:
@@ -46,43 +65,49 @@ def questions(seed: int) -> Iterator[str]:
         yield f"When did I last {chance.choice(_VERBS)} the {first} and the {second}, number {seed}-{number}?"
 
 
-async def fill(database: Path, memories: int) -> None:
-    """Stores memories with vectors, a hundred for each user, in sittings of twenty.
+async def fill(database: Path, corpus: Corpus, vectors: Vectors) -> None:
+    """Stores the memories with their vectors, each user's in sittings of twenty.
 
-    The vectors are random directions: how long a search takes does not depend on where they point, and
-    embedding a hundred thousand memories would take a quarter of an hour.
+    They go straight into the record, a hundred a transaction; a server finds them there and indexes them.
     """
-    chance, directions = random.Random(7), np.random.default_rng(7)
     record = await Record.open(database)
     await record.projects.ensure(PROJECT, "Default project")
-    for number in range(memories // MEMORIES_A_USER):
-        async with record.write(Access(PROJECT), Actor(operation="bench")) as write:
-            vectors: dict[str, npt.NDArray[np.float32]] = {}
-            for place in range(MEMORIES_A_USER):
-                memory = _memory(chance, number, place)
-                write.add(memory)
-                for text in embedded_texts(memory.text, memory.attributed_to):
-                    vectors[text] = direction(directions)
-            write.save_embeddings(SPACE, vectors)
+    for number in range(corpus.users):
+        made = [_memory(number, place, text) for place, text in enumerate(corpus.texts(number))]
+        for start in range(0, len(made), _BATCH):
+            batch = made[start : start + _BATCH]
+            texts = stored_texts([memory.text for memory in batch])
+            known = dict(zip(texts, await vectors.of(texts), strict=True))
+            async with record.write(Access(PROJECT), Actor(operation="bench")) as write:
+                for memory in batch:
+                    write.add(memory)
+                write.save_embeddings(SPACE, known)
     await record.close()
 
 
-def direction(generator: np.random.Generator) -> npt.NDArray[np.float32]:
-    """A random vector of length 1."""
-    vector = generator.standard_normal(DIMENSION).astype(np.float32)
-    unit: npt.NDArray[np.float32] = vector / np.linalg.norm(vector)
-    return unit
+def stored_texts(texts: Sequence[str]) -> list[str]:
+    """The texts whose vectors a server keeps for these memories: the whole and each sentence, once."""
+    return list(dict.fromkeys(part for text in texts for part in embedded_texts(text, _SPEAKER)))
 
 
-def _memory(chance: random.Random, number: int, place: int) -> Memory:
-    text = " ".join(_sentence(chance) for _ in range(chance.randint(1, 3)))
-    run = f"run-{place // MEMORIES_A_RUN}"
+async def whole_vectors(corpus: Corpus, number: int, vectors: Vectors) -> list[Vector]:
+    """The vectors that stand for a user's whole memories, as `fill` stores them."""
+    texts, found = corpus.texts(number), list[Vector]()
+    for start in range(0, len(texts), _BATCH):
+        batch = texts[start : start + _BATCH]
+        stored = stored_texts(batch)
+        known = dict(zip(stored, await vectors.of(stored), strict=True))
+        found.extend(known[embedded_texts(text, _SPEAKER)[0]] for text in batch)
+    return found
+
+
+def _memory(number: int, place: int, text: str) -> Memory:
     return Memory(
         id=new_id(),
         project_id=PROJECT,
-        scope=Scope(user_id=f"user-{number}", run_id=run),
+        scope=Scope(user_id=user(number).user_id, run_id=f"run-{place // MEMORIES_A_RUN}"),
         text=text,
-        attributed_to="Ana",
+        attributed_to=_SPEAKER,
         run_position=place % MEMORIES_A_RUN + 1,
         sources=(Source(new_id(), Role.USER),),
     )
