@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,11 +20,12 @@ def relevance(query: str, text: str) -> float:
     return sum(word not in query.lower() for word in words) / max(len(words), 1)
 
 
-def cohere_server() -> AbstractContextManager[ProviderServer]:
-    """A double that answers best first, as Cohere does."""
+def cohere_server(seconds: float = 0.0) -> AbstractContextManager[ProviderServer]:
+    """A double that answers best first, as Cohere does, and takes so long for it."""
 
     async def rerank(request: Request) -> JSONResponse:
         body = await request.json()
+        await asyncio.sleep(seconds)
         results = [
             {"index": index, "relevance_score": relevance(body["query"], text)}
             for index, text in enumerate(body["documents"])
