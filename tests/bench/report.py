@@ -95,7 +95,12 @@ def plot_bars(
                 )
                 axes.barh(place, low, color=colour)
                 axes.plot([low, high], [place, place], color="black", linewidth=1)
-                axes.annotate(f" {low:.3g}", (max(low, high), place), va="center", fontsize=7)
+                axes.annotate(
+                    f" {low:,.0f}" if low >= 100 else f" {low:.3g}",
+                    (max(low, high), place),
+                    va="center",
+                    fontsize=7,
+                )
         axes.set(xscale="log", title=group, xlabel=x_label)
         axes.title.set_fontsize(9)
         axes.xaxis.label.set_fontsize(8)
