@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from opentelemetry import trace
+
+from mnemon_service.server.log_lines import LogLines
+
+_LAST_SECONDS: Final = 2.0
+"""How long a process that ends waits for a stream that does not take its last lines."""
 
 
 def configure_logs(level: str, form: str) -> None:
@@ -17,6 +23,8 @@ def configure_logs(level: str, form: str) -> None:
 
     `form` is `json`, `console`, or `auto`: console on a terminal, JSON elsewhere.
     """
+    lines = LogLines(sys.stderr)
+    atexit.register(lines.drain, _LAST_SECONDS)
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -30,10 +38,10 @@ def configure_logs(level: str, form: str) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(lines),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(lines)
     foreign = [*shared, _without_messages]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processor=renderer))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
