@@ -438,6 +438,32 @@ async def test_what_a_stream_still_does_after_the_time_to_drain_is_cut(
     assert stopped.is_set()
 
 
+async def test_a_stream_whose_reader_takes_nothing_for_too_long_is_cut(servicer: Servicer) -> None:
+    async def stream(send: Send[Any]) -> None:
+        while True:
+            await send(pb.ExportMemoriesResponse(resume_token="t" * 60_000))
+
+    servicer.stream = stream
+    async with boundary_server(servicer, slow_seconds=0.2) as server:
+        exporting = server.stub.ExportMemories(pb.ExportMemoriesRequest(project_wide=True))
+        await exporting.read()
+        await asyncio.wait_for(server.ended.one.wait(), 5)
+        (ended,) = server.ended.calls
+        assert (ended.code, ended.reason) == ("RESOURCE_EXHAUSTED", "WATCHER_TOO_SLOW")
+        assert ended.milliseconds > 200
+
+
+async def test_a_quiet_stream_is_not_a_slow_one(servicer: Servicer) -> None:
+    async def stream(send: Send[Any]) -> None:
+        await send(pb.ExportMemoriesResponse(sequence=1))
+        await asyncio.sleep(0.6)  # longer than a reader may be slow
+
+    servicer.stream = stream
+    async with boundary_server(servicer, slow_seconds=0.2) as server:
+        exporting = server.stub.ExportMemories(pb.ExportMemoriesRequest(project_wide=True))
+        assert [one.sequence async for one in exporting] == [1]
+
+
 async def test_the_call_line_names_method_code_and_request_and_no_content(
     server: BoundaryServer, logged: list[dict[str, Any]]
 ) -> None:
@@ -466,7 +492,7 @@ def test_lines_are_json_with_trace_ids_and_libraries_cannot_say_more(
     root = logging.getLogger()
     kept = root.handlers[:], root.level, structlog.get_config()
     try:
-        configure_logs("info", "json")
+        lines = configure_logs("info", "json")
         context = trace.SpanContext(0xABC, 0xDEF, is_remote=False)
         with trace.use_span(trace.NonRecordingSpan(context)):
             structlog.get_logger("x").info("hello", answer=42)
@@ -475,6 +501,7 @@ def test_lines_are_json_with_trace_ids_and_libraries_cannot_say_more(
             except ValueError:
                 logging.getLogger("asyncio").exception("a task failed")
             logging.getLogger("pymilvus").error(SECRET)
+        assert lines.drain(10.0)
         printed = capsys.readouterr().err
     finally:
         root.handlers[:], level, config = kept

@@ -18,8 +18,8 @@ _LAST_SECONDS: Final = 2.0
 """How long a process that ends waits for a stream that does not take its last lines."""
 
 
-def configure_logs(level: str, form: str) -> None:
-    """Sets up structlog and the standard library's logging, both to standard error.
+def configure_logs(level: str, form: str) -> LogLines:
+    """Sets up structlog and the standard library's logging, both to standard error, which is returned.
 
     `form` is `json`, `console`, or `auto`: console on a terminal, JSON elsewhere.
     """
@@ -48,6 +48,7 @@ def configure_logs(level: str, form: str) -> None:
     # Libraries that would print what they were asked: queries, texts, whole requests.
     for name in ("pymilvus", "milvus_lite", "openai", "httpx", "google_genai", "anthropic", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    return lines
 
 
 def describe(exception: BaseException) -> dict[str, object]:
