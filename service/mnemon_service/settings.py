@@ -18,6 +18,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from mnemon_service.model.language_model import LanguageModelSettings
+
 
 class Settings(BaseSettings):
     """The effective settings of one server process."""
@@ -65,7 +67,9 @@ class Settings(BaseSettings):
         2_000, description="Calls and streams of all projects at once in one process."
     )
     maximum_connections: Annotated[int, Field(ge=1)] = Field(
-        10_000, description="Connections to one process; more are closed."
+        10_000,
+        description="Connections to one process; more are closed. Fewer if the system lets the process "
+        "open fewer files.",
     )
     data_dir: Path = Field(
         Path(".mnemon"),
@@ -115,6 +119,13 @@ class Settings(BaseSettings):
         description="Language model that extracts facts, as gemini/gemini-3-flash or openai/gpt-5-mini; "
         "none for the deterministic extractor.",
     )
+    language_models: dict[str, LanguageModelSettings] = Field(
+        {},
+        description="How single models are asked, by name: JSON, as "
+        '{"openai/gpt-5-mini": {"reasoning_effort": "low"}, "ollama/qwen3": {"stream": true}}; '
+        "sees_images, temperature, reasoning_effort, thinking_budget, stream (for proxies that cut idle "
+        "connections and slow local models: provider_timeout then counts between two parts of an answer).",
+    )
     openai_base_url: str = Field("", description="Another address of OpenAI's own service, as a gateway.")
     gemini_base_url: str = Field("", description="Another address of Gemini's own service.")
     anthropic_base_url: str = Field("", description="Another address of Anthropic's own service.")
@@ -122,7 +133,7 @@ class Settings(BaseSettings):
         "", description="Address of an OpenAI-compatible service, up to and with /v1; a preset's if empty."
     )
     provider_timeout: Annotated[float, Field(gt=0)] = Field(
-        60.0, description="Seconds one try at a provider may take."
+        60.0, description="Seconds one try at a provider may take; of a streamed answer, each part."
     )
     provider_attempts: Annotated[int, Field(ge=1, le=10)] = Field(
         4, description="Tries at a provider, the first included."
@@ -187,6 +198,12 @@ class Settings(BaseSettings):
     )
     maximum_metadata_bytes: Annotated[int, Field(ge=1024)] = Field(
         16 * 1024, description="Largest metadata of a call."
+    )
+    keepalive_seconds: Annotated[float, Field(ge=1)] = Field(
+        60.0, description="A connection that is quiet for so long is asked whether anybody is there."
+    )
+    keepalive_timeout_seconds: Annotated[float, Field(ge=1)] = Field(
+        20.0, description="It is dropped, with its streams, if nobody answers within this."
     )
     maximum_connection_age_seconds: Annotated[float, Field(ge=0)] = Field(
         0.0, description="After this long a connection is closed gracefully, so that load spreads; 0 never."

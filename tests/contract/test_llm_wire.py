@@ -18,10 +18,13 @@ from mnemon_service.model.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from mnemon_service.model.language_model import PROVIDER_DEFAULTS, LanguageModelSettings
 from mnemon_service.model.message import Image
-from mnemon_service.providers.llm import Finish, LanguageModel, Repair, Speaker, StructuredRequest, Turn
+from mnemon_service.providers.llm import Finish, Repair, Speaker, StructuredRequest, Turn
 from mnemon_service.providers.llm_presets import PRESETS, StructuredMethod
 from mnemon_service.providers.openai_llm import compatible_model, openai_model
+from mnemon_service.providers.remote_llm import RemoteLanguageModel
+from mnemon_service.providers.retry import ProviderGuard
 from support.embedders import Pauses, guard_for
 from support.language_models import KEY, KINDS, MODEL, Kind, Mind, language_model_servers
 from support.provider_servers.llm_gemini import gemini_llm_error
@@ -58,6 +61,52 @@ REQUEST = StructuredRequest(
 )
 
 
+SETTINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {"openai": {}, "gemini": {}, "anthropic": {}}),
+    (
+        {"temperature": 0.5},
+        {"openai": {"temperature": 0.5}, "gemini": {"temperature": 0.5}, "anthropic": "no temperature"},
+    ),
+    (
+        {"reasoning_effort": "low"},
+        {
+            "openai": {"reasoning_effort": "low"},
+            "gemini": {"thinkingLevel": "LOW"},
+            "anthropic": {"effort": "low"},
+        },
+    ),
+    (
+        {"reasoning_effort": "none"},
+        {"openai": {"reasoning_effort": "none"}, "gemini": "is one of minimal", "anthropic": "is one of low"},
+    ),
+    (
+        {"thinking_budget": 2000},
+        {
+            "openai": "set reasoning_effort",
+            "gemini": {"thinkingBudget": 2000, "limit": 2321},
+            "anthropic": {"thinking": {"type": "enabled", "budget_tokens": 2000}, "limit": 2321},
+        },
+    ),
+    (
+        {"thinking_budget": 0},
+        {
+            "openai": "set reasoning_effort",
+            "gemini": {"thinkingBudget": 0},
+            "anthropic": {"thinking": {"type": "disabled"}},
+        },
+    ),
+    (
+        {"thinking_budget": -1},
+        {
+            "openai": "set reasoning_effort",
+            "gemini": {"thinkingBudget": -1},
+            "anthropic": "0, or 1024 or more",
+        },
+    ),
+]
+"""What is set, and what each protocol then says, or why it cannot."""
+
+
 @pytest.fixture(scope="module")
 def mind() -> Mind:
     return Mind()
@@ -75,31 +124,64 @@ class Subject:
 
     kind: Kind
     server: ProviderServer
-    model: LanguageModel
+    model: RemoteLanguageModel
     pauses: Pauses
     mind: Mind
+    settings: LanguageModelSettings
+
+    def build(self, key: str = KEY, *, timeout: float = 10, **settings: Any) -> RemoteLanguageModel:
+        """Another one with connections of its own."""
+        guard = guard_for(self.kind.name, self.pauses, timeout=timeout)
+        return self.kind.build(self.server.url, key, guard, replace(self.settings, **settings))
+
+    @property
+    def keeps_text(self) -> bool:
+        """Whether the model's words arrive as they are; of a stream they do everywhere."""
+        return self.kind.keeps_text or self.settings.stream
+
+
+STREAMS = [kind for kind in KINDS if kind.name not in ("azure", "vllm", "json-object")]
+"""One of each way to stream; these three stream as OpenAI does."""
+SUBJECTS = [*((kind, False) for kind in KINDS), *((kind, True) for kind in STREAMS)]
+Subjects = dict[tuple[str, bool], Subject]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def subjects(servers: dict[str, ProviderServer], mind: Mind) -> AsyncIterator[dict[str, Subject]]:
+async def subjects(servers: dict[str, ProviderServer], mind: Mind) -> AsyncIterator[Subjects]:
     """All of them, built once: a client reads the system's certificates, which takes a tenth of a second."""
-    built = {}
+    built: Subjects = {}
+    streaming = LanguageModelSettings(stream=True)
     for kind in KINDS:
-        url, pauses = servers[kind.name].url, Pauses()
-        model = kind.build(url, KEY, guard_for(kind.name, pauses), True)
-        built[kind.name] = Subject(kind, servers[kind.name], model, pauses, mind)
+        server, pauses = servers[kind.name], Pauses()
+        whole = kind.build(server.url, KEY, guard_for(kind.name, pauses), PROVIDER_DEFAULTS)
+        streamed = whole.sibling(MODEL, streaming)
+        built[kind.name, False] = Subject(kind, server, whole, pauses, mind, PROVIDER_DEFAULTS)
+        built[kind.name, True] = Subject(kind, server, streamed, pauses, mind, streaming)
     yield built
-    for subject in built.values():
-        await subject.model.close()
+    for kind in KINDS:
+        await built[kind.name, False].model.close()
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-def subject(request: pytest.FixtureRequest, subjects: dict[str, Subject]) -> Iterator[Subject]:
-    chosen = subjects[request.param.name]
-    chosen.server.seen.clear()
-    chosen.pauses.seconds.clear()
-    chosen.mind.reply = SAID
-    chosen.mind.asked.clear()
+def ready(subject: Subject) -> Subject:
+    subject.server.seen.clear()
+    subject.pauses.seconds.clear()
+    subject.mind.reply = SAID
+    subject.mind.asked.clear()
+    return subject
+
+
+@pytest.fixture(params=SUBJECTS, ids=lambda pair: pair[0].name + ("-streamed" if pair[1] else ""))
+def subject(request: pytest.FixtureRequest, subjects: Subjects) -> Iterator[Subject]:
+    kind, streamed = request.param
+    chosen = ready(subjects[kind.name, streamed])
+    yield chosen
+    chosen.server.forget()
+
+
+@pytest.fixture(params=STREAMS, ids=lambda kind: kind.name)
+def streamed(request: pytest.FixtureRequest, subjects: Subjects) -> Iterator[Subject]:
+    """Those that stream."""
+    chosen = ready(subjects[request.param.name, True])
     yield chosen
     chosen.server.forget()
 
@@ -133,6 +215,7 @@ async def test_the_request_says_it_all_in_the_provider_s_words(subject: Subject)
         ("user", "All."),
     ]
     assert asked.maximum_tokens == 321
+    assert asked.streamed == subject.settings.stream
     assert asked.temperature == (0.25 if subject.kind.takes_temperature else None)
     if subject.kind.schema_arrives:
         assert asked.schema == SCHEMA
@@ -150,7 +233,7 @@ async def test_only_the_key_given_is_sent_whatever_the_environment_holds(
     ):
         monkeypatch.setenv(name, "http://127.0.0.1:9/leak")
     monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
-    model = subject.kind.build(subject.server.url, KEY, guard_for(subject.kind.name, subject.pauses), True)
+    model = subject.build()
     assert (await model.generate(REQUEST)).value == VALUE
     await model.close()
     (seen,) = subject.server.seen
@@ -161,14 +244,15 @@ async def test_only_the_key_given_is_sent_whatever_the_environment_holds(
 
 async def test_images_arrive_as_bytes_or_by_address(subject: Subject) -> None:
     images = (Image("image/png", b"\xfb\xff\xfe", ""), Image("image/jpeg", b"", "https://example.org/a.jpg"))
-    await subject.model.generate(replace(REQUEST, turns=(Turn("Look", images=images),)))
+    seeing = subject.model.sibling(MODEL, replace(subject.settings, sees_images=True))
+    await seeing.generate(replace(REQUEST, turns=(Turn("Look", images=images),)))
     (turn,) = subject.mind.asked[0].turns
     assert turn.text == "Look"
     assert turn.images == ("image/png;base64,+//+", "https://example.org/a.jpg")
 
 
 async def test_a_model_that_sees_no_images_is_sent_none(subject: Subject) -> None:
-    blind = subject.kind.build(subject.server.url, KEY, guard_for("blind", subject.pauses), False)
+    blind = subject.build(sees_images=False)
     assert not blind.sees_images
     await blind.generate(replace(REQUEST, turns=(Turn("Look", images=(Image("image/png", b"1"),)),)))
     assert subject.mind.asked[0].turns[0].images == ()
@@ -179,7 +263,7 @@ async def test_of_a_cut_answer_what_is_complete_is_kept(subject: Subject) -> Non
     subject.mind.reply = replace(SAID, text=SAID.text[: SAID.text.index("Zoë")], finish="length")
     answer = await subject.model.generate(REQUEST)
     assert answer.finish is Finish.LENGTH
-    if subject.kind.keeps_text:
+    if subject.keeps_text:
         assert answer.value == {"names": [{"name": "Ana", "age": 7}]}
         assert answer.repairs == {Repair.CUT}
     else:
@@ -189,7 +273,7 @@ async def test_of_a_cut_answer_what_is_complete_is_kept(subject: Subject) -> Non
 async def test_fences_and_chatter_are_taken_off(subject: Subject) -> None:
     subject.mind.reply = replace(SAID, text=f"Sure:\n```json\n{SAID.text}\n```")
     answer = await subject.model.generate(REQUEST)
-    if subject.kind.keeps_text:
+    if subject.keeps_text:
         assert answer.value == VALUE
         assert answer.repairs == {Repair.FENCE, Repair.CHATTER}
     else:
@@ -220,9 +304,7 @@ async def test_a_prompt_longer_than_the_window_is_a_matter_of_length(subject: Su
 
 
 async def test_a_wrong_key_is_told_at_once_and_without_secrets(subject: Subject) -> None:
-    wrong = subject.kind.build(
-        subject.server.url, f"{KEY}-wrong", guard_for(subject.kind.name, subject.pauses), True
-    )
+    wrong = subject.build(f"{KEY}-wrong")
     with pytest.raises(FailedPrecondition) as raised:
         await wrong.generate(REQUEST)
     await wrong.close()
@@ -310,6 +392,146 @@ async def test_cancelling_the_call_ends_the_request(subject: Subject) -> None:
     assert len(subject.server.seen) == 1
 
 
+# What happens on the way, once a stream has begun
+
+
+async def test_an_answer_may_take_longer_than_the_timeout_if_its_parts_do_not(
+    streamed: Subject,
+) -> None:
+    """Each part of this answer comes within the timeout, all together do not."""
+    streamed.mind.reply = replace(SAID, seconds=0.6)
+    model = streamed.build(timeout=0.4)
+    answer = await model.generate(REQUEST)
+    await model.close()
+    assert (answer.value, answer.usage.calls) == (VALUE, 1)
+
+
+@pytest.mark.parametrize("events", [1, 6, -2], ids=["beginning", "middle", "before the end"])
+@pytest.mark.parametrize("how", ["reset", "end", "stall"])
+async def test_a_stream_that_breaks_off_is_tried_again_and_then_an_error(
+    streamed: Subject, how: str, events: int
+) -> None:
+    after = events if events > 0 else streamed.kind.events_before_the_end(SAID)
+    model = streamed.build(timeout=0.3) if how == "stall" else streamed.model
+    broken = Fault(after=after, hang=how == "stall", reset=how == "reset")
+    streamed.server.next(broken)
+    answer = await model.generate(REQUEST)
+    assert (answer.value, answer.repairs) == (VALUE, frozenset()), "nothing of the broken one"
+    assert (answer.usage.calls, answer.usage.failed_calls, answer.usage.output_tokens) == (2, 1, 7)
+    if how != "stall":
+        streamed.server.always(broken)
+        with pytest.raises(Unavailable) as raised:
+            await model.generate(REQUEST)
+        assert (raised.value.reason, raised.value.metadata["failed_calls"]) == (
+            Reason.PROVIDER_UNAVAILABLE,
+            "3",
+        )
+        assert safe(raised.value, streamed)
+    if model is not streamed.model:
+        await model.close()
+
+
+async def test_a_stalled_stream_is_left_and_its_connection_closed(streamed: Subject) -> None:
+    model = streamed.build(timeout=0.1)
+    streamed.server.left.clear()
+    streamed.server.always(Fault(after=3, hang=True))
+    with pytest.raises(Unavailable) as raised:
+        await model.generate(REQUEST)
+    assert safe(raised.value, streamed)
+    assert await asyncio.to_thread(streamed.server.left.wait, 5)
+    await model.close()
+
+
+async def test_streams_that_break_off_open_the_circuit(streamed: Subject) -> None:
+    guard = ProviderGuard(
+        streamed.kind.name,
+        timeout=10,
+        attempts=2,
+        concurrency=1,
+        breaker_failures=2,
+        breaker_seconds=30,
+        sleep=streamed.pauses,
+    )
+    model = streamed.kind.build(streamed.server.url, KEY, guard, streamed.settings)
+    streamed.server.always(Fault(after=2))
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await model.generate(REQUEST)
+    await model.close()
+    assert guard.is_paused
+    assert len(streamed.server.seen) == 2, "the second call was not sent"
+
+
+async def test_cancelling_a_stream_closes_its_connection(streamed: Subject) -> None:
+    streamed.server.arrived.clear()
+    streamed.server.left.clear()
+    streamed.server.always(Fault(after=3, hang=True))
+    call = asyncio.create_task(streamed.model.generate(REQUEST))
+    assert await asyncio.to_thread(streamed.server.arrived.wait, 5)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await asyncio.to_thread(streamed.server.left.wait, 5)
+
+
+async def test_an_error_inside_a_stream_is_tried_again(streamed: Subject) -> None:
+    streamed.server.next(Fault(after=2, raw=streamed.kind.error_event(503)))
+    answer = await streamed.model.generate(REQUEST)
+    assert (answer.value, answer.usage.calls, answer.usage.failed_calls) == (VALUE, 2, 1)
+    streamed.server.always(Fault(after=2, raw=streamed.kind.error_event(503)))
+    with pytest.raises(Unavailable) as raised:
+        await streamed.model.generate(REQUEST)
+    assert safe(raised.value, streamed)
+
+
+async def test_a_rate_limit_inside_a_stream_is_one(streamed: Subject) -> None:
+    streamed.server.always(Fault(after=2, raw=streamed.kind.error_event(429)))
+    with pytest.raises(ResourceExhausted) as raised:
+        await streamed.model.generate(REQUEST)
+    assert (raised.value.reason, raised.value.metadata["failed_calls"]) == (
+        Reason.PROVIDER_RATE_LIMITED,
+        "3",
+    )
+    assert safe(raised.value, streamed)
+
+
+async def test_a_refusal_of_the_request_inside_a_stream_is_not_sent_again(streamed: Subject) -> None:
+    streamed.server.always(Fault(after=2, raw=streamed.kind.error_event(400)))
+    with pytest.raises(Unavailable) as raised:
+        await streamed.model.generate(REQUEST)
+    assert raised.value.metadata["failed_calls"] == "1"
+    assert safe(raised.value, streamed)
+
+
+# What may be set for a model
+
+
+@pytest.mark.parametrize(("settings", "said"), SETTINGS)
+async def test_what_is_set_is_sent_in_the_provider_s_words(
+    subject: Subject, settings: dict[str, Any], said: dict[str, Any]
+) -> None:
+    model = subject.kind.protocol
+    wanted = replace(subject.settings, **settings)
+    if isinstance(said[model], str):
+        with pytest.raises(ValueError, match=said[model]):
+            subject.model.sibling(MODEL, wanted)
+        return
+    answer = await subject.model.sibling(MODEL, wanted).generate(REQUEST)
+    (asked,) = subject.mind.asked
+    assert answer.value == VALUE
+    sent = {**asked.thinking, **({} if asked.temperature is None else {"temperature": asked.temperature})}
+    sent |= {} if asked.maximum_tokens == 321 else {"limit": asked.maximum_tokens}
+    preset = {"temperature": 0.0} if subject.kind.name == "vllm" else {}
+    assert sent == {**preset, **said[model]}
+
+
+async def test_a_request_s_own_temperature_goes_before_the_setting(subject: Subject) -> None:
+    if subject.kind.takes_temperature:
+        model = subject.model.sibling(MODEL, replace(subject.settings, temperature=0.5))
+        await model.generate(replace(REQUEST, temperature=0.25))
+        assert subject.mind.asked[0].temperature == 0.25
+
+
 # What only some providers do
 
 
@@ -319,7 +541,7 @@ async def test_gemini_s_retry_delay_stands_in_the_body(
     mind.reply = SAID
     pauses = Pauses()
     kind = next(kind for kind in KINDS if kind.name == "gemini")
-    model = kind.build(servers["gemini"].url, KEY, guard_for("gemini", pauses), True)
+    model = kind.build(servers["gemini"].url, KEY, guard_for("gemini", pauses), PROVIDER_DEFAULTS)
     servers["gemini"].next(Fault(status=429, body=gemini_llm_error(429, retry_delay="7.5s")))
     await model.generate(REQUEST)
     await model.close()

@@ -15,6 +15,7 @@ from mnemon_service.memory.understanding.instructions import generate_instructio
 from mnemon_service.memory.understanding.plan import Action, Plan
 from mnemon_service.memory.understanding.procedure import summarize_procedure
 from mnemon_service.memory.understanding.understand import understand
+from mnemon_service.model.language_model import LanguageModelSettings
 from mnemon_service.model.memory import Entity, EventTime, Memory, Precision, Role
 from mnemon_service.model.message import Message
 from mnemon_service.model.scope import Scope
@@ -145,7 +146,10 @@ def live_guard(provider: str) -> ProviderGuard:
 
 LIVE: dict[str, Callable[[str, str], LanguageModel]] = {
     "OPENAI": lambda key, model: openai_model(
-        model=model or "gpt-5-mini", api_key=key, guard=live_guard("openai"), reasoning_effort="low"
+        model=model or "gpt-5-mini",
+        api_key=key,
+        guard=live_guard("openai"),
+        settings=LanguageModelSettings(reasoning_effort="low"),
     ),
     "GEMINI": lambda key, model: GeminiLanguageModel(
         model=model or "gemini-2.5-flash", api_key=key, guard=live_guard("gemini")

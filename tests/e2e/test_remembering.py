@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,8 +38,8 @@ OWN_MILLISECONDS = 30.0
 
 
 @contextmanager
-def server_with_model(data_dir: Path, model: PlannedModel) -> Iterator[MnemonServer]:
-    """A server whose extraction model is a double at the wire."""
+def server_with_model(data_dir: Path, model: PlannedModel, **settings: object) -> Iterator[MnemonServer]:
+    """A server whose extraction model, with these settings of the model, is a double at the wire."""
     with (
         planned_openai_server(model) as provider,
         running_server(
@@ -46,6 +47,7 @@ def server_with_model(data_dir: Path, model: PlannedModel) -> Iterator[MnemonSer
             MNEMON_EXTRACTION_MODEL="openai/gpt-5-mini",
             MNEMON_OPENAI_BASE_URL=provider.url + "/v1",
             MNEMON_OPENAI_API_KEY=KEY,
+            MNEMON_LANGUAGE_MODELS=json.dumps({"openai/gpt-5-mini": settings}),
         ) as server,
     ):
         yield server
@@ -58,7 +60,7 @@ def said(text: str, time: datetime) -> list[dict[str, object]]:
 
 def test_the_world_changes_and_the_old_one_can_be_read(tmp_path: Path) -> None:
     with (
-        server_with_model(tmp_path / "data", PlannedModel(facts=PLANNED)) as server,
+        server_with_model(tmp_path / "data", PlannedModel(facts=PLANNED), stream=True) as server,
         Client(server.address, server.key) as client,
     ):
         first = client.add(said(FIRST, datetime(2023, 5, 8, tzinfo=UTC)), user_id="ana")

@@ -8,17 +8,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from mnemon_service.model.language_model import LanguageModelSettings
 from mnemon_service.providers.anthropic_llm import AnthropicLanguageModel, AnthropicMethod
 from mnemon_service.providers.gemini_llm import GeminiLanguageModel
-from mnemon_service.providers.llm import LanguageModel
 from mnemon_service.providers.llm_presets import StructuredMethod
 from mnemon_service.providers.openai_llm import azure_model, compatible_model, openai_model
+from mnemon_service.providers.remote_llm import RemoteLanguageModel
 from mnemon_service.providers.retry import ProviderGuard
-from support.provider_servers.llm_anthropic import anthropic_llm_server
-from support.provider_servers.llm_gemini import gemini_llm_server
-from support.provider_servers.llm_openai import openai_llm_server
+from support.provider_servers.llm_anthropic import (
+    anthropic_events,
+    anthropic_llm_error,
+    anthropic_llm_server,
+)
+from support.provider_servers.llm_gemini import gemini_chunks, gemini_llm_error, gemini_llm_server
+from support.provider_servers.llm_openai import openai_events, openai_llm_error, openai_llm_server
 from support.provider_servers.llm_script import KEY, Asked, Reply, Script
-from support.provider_servers.server import ProviderServer
+from support.provider_servers.server import ProviderServer, event
 
 MODEL = "model-of-the-test"
 
@@ -30,8 +35,8 @@ class Kind:
     name: str
     """As in the test's id; the provider's name in errors is the guard's."""
     serve: Callable[[Script], AbstractContextManager[ProviderServer]]
-    build: Callable[[str, str, ProviderGuard, bool], LanguageModel]
-    """From the double's address, the key, a guard, and whether the model sees images."""
+    build: Callable[[str, str, ProviderGuard, LanguageModelSettings], RemoteLanguageModel]
+    """From the double's address, the key, a guard and the model's settings."""
     keeps_text: bool = True
     """Whether the model's words arrive as they are (a forced tool's input is always an object)."""
     too_long: Any = None
@@ -39,6 +44,30 @@ class Kind:
     takes_temperature: bool = True
     schema_arrives: bool = True
     """Whether the protocol's own parameter carries the schema."""
+    protocol: str = "openai"
+
+    def error_event(self, status: int) -> bytes:
+        """How the provider says inside a stream what otherwise has this HTTP status."""
+        match self.protocol:
+            case "openai" if self.name == "openrouter":
+                return event({**openai_llm_error(status), **_OPENROUTER_FAILED, "error": {"code": status}})
+            case "openai":
+                kind = {400: "invalid_request_error", 429: "rate_limit_exceeded"}.get(status, "server_error")
+                return event({"error": {**openai_llm_error(status)["error"], "type": kind}})
+            case "gemini":
+                return event(gemini_llm_error(status))
+            case _:
+                return event(anthropic_llm_error(529 if status == 503 else status), "error")
+
+    def events_before_the_end(self, reply: Reply) -> int:
+        """Events of the streamed answer before the one that says how it ended."""
+        match self.protocol:
+            case "openai":
+                return len(openai_events(reply, MODEL, usage=True)) - 3
+            case "gemini":
+                return len(gemini_chunks(reply)) - 1
+            case _:
+                return len(anthropic_events(reply, MODEL, "" if self.keeps_text else "tool")) - 1
 
 
 def _old_server(script: Script) -> AbstractContextManager[ProviderServer]:
@@ -49,6 +78,7 @@ def _error(message: str, code: str | None = None) -> Any:
     return {"error": {"message": message, "type": "invalid_request_error", "code": code}}
 
 
+_OPENROUTER_FAILED = {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]}
 _OPENAI_TOO_LONG = _error("maximum context length is 1 token", "context_length_exceeded")
 _COUNT = "The input token count (9) exceeds the maximum number of tokens allowed (1)."
 _GEMINI_TOO_LONG = {"error": {"code": 400, "message": _COUNT, "status": "INVALID_ARGUMENT"}}
@@ -58,50 +88,55 @@ KINDS = (
     Kind(
         "openai",
         openai_llm_server,
-        lambda url, key, guard, sees: openai_model(
-            model=MODEL, api_key=key, guard=guard, base_url=f"{url}/v1", sees_images=sees
+        lambda url, key, guard, settings: openai_model(
+            model=MODEL, api_key=key, guard=guard, base_url=f"{url}/v1", settings=settings
         ),
         too_long=_OPENAI_TOO_LONG,
     ),
     Kind(
         "azure",
         openai_llm_server,
-        lambda url, key, guard, sees: azure_model(
+        lambda url, key, guard, settings: azure_model(
             deployment=MODEL,
             endpoint=url,
             api_key=key,
             api_version="2024-10-21",
             guard=guard,
-            sees_images=sees,
+            settings=settings,
         ),
         too_long=_OPENAI_TOO_LONG,
     ),
     Kind(
         "vllm",
         _old_server,
-        lambda url, key, guard, sees: compatible_model(
-            model=MODEL, guard=guard, preset="vllm", base_url=f"{url}/v1", api_key=key, sees_images=sees
+        lambda url, key, guard, settings: compatible_model(
+            model=MODEL, guard=guard, preset="vllm", base_url=f"{url}/v1", api_key=key, settings=settings
         ),
         too_long=_OPENAI_TOO_LONG,
     ),
     Kind(
         "openrouter",
         _old_server,
-        lambda url, key, guard, sees: compatible_model(
-            model=MODEL, guard=guard, preset="openrouter", base_url=f"{url}/v1", api_key=key, sees_images=sees
+        lambda url, key, guard, settings: compatible_model(
+            model=MODEL,
+            guard=guard,
+            preset="openrouter",
+            base_url=f"{url}/v1",
+            api_key=key,
+            settings=settings,
         ),
         too_long=_OPENAI_TOO_LONG,
     ),
     Kind(
         "json-object",
         _old_server,
-        lambda url, key, guard, sees: compatible_model(
+        lambda url, key, guard, settings: compatible_model(
             model=MODEL,
             guard=guard,
             base_url=f"{url}/v1",
             api_key=key,
             method=StructuredMethod.JSON_OBJECT,
-            sees_images=sees,
+            settings=settings,
         ),
         too_long=_OPENAI_TOO_LONG,
         schema_arrives=False,
@@ -109,28 +144,36 @@ KINDS = (
     Kind(
         "gemini",
         gemini_llm_server,
-        lambda url, key, guard, sees: GeminiLanguageModel(
-            model=MODEL, api_key=key, guard=guard, base_url=url, sees_images=sees
+        lambda url, key, guard, settings: GeminiLanguageModel(
+            model=MODEL, api_key=key, guard=guard, base_url=url, settings=settings
         ),
         too_long=_GEMINI_TOO_LONG,
+        protocol="gemini",
     ),
     Kind(
         "anthropic",
         anthropic_llm_server,
-        lambda url, key, guard, sees: AnthropicLanguageModel(
-            model=MODEL, api_key=key, guard=guard, base_url=url, sees_images=sees
+        lambda url, key, guard, settings: AnthropicLanguageModel(
+            model=MODEL, api_key=key, guard=guard, base_url=url, settings=settings
         ),
         too_long=_ANTHROPIC_TOO_LONG,
+        protocol="anthropic",
         takes_temperature=False,
     ),
     Kind(
         "anthropic-tool",
         anthropic_llm_server,
-        lambda url, key, guard, sees: AnthropicLanguageModel(
-            model=MODEL, api_key=key, guard=guard, base_url=url, sees_images=sees, method=AnthropicMethod.TOOL
+        lambda url, key, guard, settings: AnthropicLanguageModel(
+            model=MODEL,
+            api_key=key,
+            guard=guard,
+            base_url=url,
+            settings=settings,
+            method=AnthropicMethod.TOOL,
         ),
         keeps_text=False,
         too_long=_ANTHROPIC_TOO_LONG,
+        protocol="anthropic",
         takes_temperature=False,
     ),
 )

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any, cast
 
 import httpx
 from google import genai
 from google.genai import errors, types
 
+from mnemon_service.model.language_model import PROVIDER_DEFAULTS, LanguageModelSettings
 from mnemon_service.model.message import Image
-from mnemon_service.providers.llm import Finish, Speaker, StructuredAnswer, StructuredRequest, Turn
+from mnemon_service.providers.answer_stream import take_all
+from mnemon_service.providers.gemini_answer import StreamedResponse, completion
+from mnemon_service.providers.llm import Finish, Speaker, StructuredRequest, Turn
+from mnemon_service.providers.remote_llm import RemoteLanguageModel
 from mnemon_service.providers.retry import FaultKind, ProviderFault, ProviderGuard, fault_from_status
-from mnemon_service.providers.structured_answer import Completion, answer_of, completion_of
+from mnemon_service.providers.structured_answer import Completion, completion_of
 
-_CUT = frozenset({types.FinishReason.MAX_TOKENS, types.FinishReason.CONTINUATION})
-_SAID = frozenset(
-    {
-        types.FinishReason.STOP,
-        types.FinishReason.FINISH_REASON_UNSPECIFIED,
-        types.FinishReason.OTHER,
-        types.FinishReason.MALFORMED_RESPONSE,
-        types.FinishReason.MALFORMED_FUNCTION_CALL,
-        types.FinishReason.UNEXPECTED_TOOL_CALL,
-    }
-)
-"""Stops that withhold nothing; every other reason is one of Gemini's filters."""
+_EFFORTS = ("", "minimal", "low", "medium", "high", "xhigh")
 _DELAY = re.compile(r"^(\d+(?:\.\d+)?)s$")
 
 
-class GeminiLanguageModel:
+class GeminiLanguageModel(RemoteLanguageModel):
     """A model of the Gemini API, with its JSON mode and a response schema.
 
     Args:
@@ -39,9 +32,9 @@ class GeminiLanguageModel:
         api_key: sent as `x-goog-api-key`.
         guard: timeouts, retries and limits; its `provider` should be `gemini`.
         base_url: another address of the same service; empty for Google's.
-        temperature: None for the model's default.
-        thinking_budget: tokens the model may think before it answers; 0 turns thinking off where the
-            model allows that, None leaves it to the model. Thinking counts as output.
+        settings: see there. Thinking counts as output.
+
+    Raises ValueError for an effort that the API does not know, or together with a budget.
     """
 
     def __init__(
@@ -51,15 +44,9 @@ class GeminiLanguageModel:
         api_key: str,
         guard: ProviderGuard,
         base_url: str = "",
-        sees_images: bool = True,
-        temperature: float | None = None,
-        thinking_budget: int | None = None,
+        settings: LanguageModelSettings = PROVIDER_DEFAULTS,
     ) -> None:
-        self._model = model
-        self._guard = guard
-        self._sees_images = sees_images
-        self._temperature = temperature
-        self._thinking_budget = thinking_budget
+        super().__init__(model=model, guard=guard, settings=settings, sees_images=True)
         # A client of our own: the SDK's choice of HTTP library depends on what else is installed.
         # The guard alone decides how long to wait.
         self._http = httpx.AsyncClient(timeout=None)  # noqa: S113
@@ -73,52 +60,53 @@ class GeminiLanguageModel:
             ),
         )
 
-    @property
-    def name(self) -> str:
-        """Provider and model, as `gemini/gemini-2.5-flash`."""
-        return f"{self._guard.provider}/{self._model}"
-
-    @property
-    def sees_images(self) -> bool:
-        """Whether the model was said to see images."""
-        return self._sees_images
-
-    async def generate(self, request: StructuredRequest) -> StructuredAnswer:
-        """See `LanguageModel.generate`."""
-
-        async def complete() -> Completion:
-            async with asyncio.timeout(request.timeout):
-                return await self._complete(request)
-
-        guarded = await self._guard.call(complete, _classify)
-        return answer_of(guarded, provider=self._guard.provider, model=self._model, schema=request.schema)
-
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
         self._client.close()
 
+    def _require_known(self, settings: LanguageModelSettings) -> None:
+        if settings.reasoning_effort not in _EFFORTS:
+            raise ValueError("Gemini's reasoning_effort is one of minimal, low, medium, high, xhigh")
+        if settings.reasoning_effort and settings.thinking_budget is not None:
+            raise ValueError("Gemini takes reasoning_effort or thinking_budget, not both")
+
+    def _classify(self, error: Exception) -> ProviderFault:
+        return _classify(error)
+
     async def _complete(self, request: StructuredRequest) -> Completion:
+        contents: list[types.ContentUnion] = [self._content(turn) for turn in request.turns]
         try:
-            response = await self._client.aio.models.generate_content(
-                model=self._model,
-                contents=[self._content(turn) for turn in request.turns],
-                config=self._config(request),
-            )
+            return await self._ask(contents, self._config(request))
         except errors.ClientError as error:
             if _is_too_long(error):
                 return Completion("", Finish.LENGTH)
             raise
-        return completion_of(response, _completion)
+
+    async def _ask(
+        self, contents: list[types.ContentUnion], config: types.GenerateContentConfig
+    ) -> Completion:
+        models = self._client.aio.models
+        if not self._settings.stream:
+            response = await models.generate_content(model=self._model, contents=contents, config=config)
+            return completion_of(response, completion)
+        chunks: AsyncIterator[types.GenerateContentResponse]
+        chunks = await models.generate_content_stream(model=self._model, contents=contents, config=config)
+        answer = StreamedResponse()
+        async with aclosing(cast(Any, chunks)):
+            await take_all(chunks, answer.take, self._guard.timeout)
+        return answer.completion()
 
     def _config(self, request: StructuredRequest) -> types.GenerateContentConfig:
+        budget, effort = self._settings.thinking_budget, self._settings.reasoning_effort
         thinking = None
-        if self._thinking_budget is not None:
-            thinking = types.ThinkingConfig(thinking_budget=self._thinking_budget)
+        if budget is not None or effort:
+            level = types.ThinkingLevel(effort.upper()) if effort else None
+            thinking = types.ThinkingConfig(thinking_budget=budget, thinking_level=level)
         return types.GenerateContentConfig(
             system_instruction=request.system,
-            temperature=request.temperature if request.temperature is not None else self._temperature,
-            max_output_tokens=request.maximum_output_tokens,
+            temperature=self._temperature(request),
+            max_output_tokens=request.maximum_output_tokens + max(budget or 0, 0),
             response_mime_type="application/json",
             response_json_schema=dict(request.schema),
             thinking_config=thinking,
@@ -127,7 +115,7 @@ class GeminiLanguageModel:
 
     def _content(self, turn: Turn) -> types.Content:
         parts = [types.Part.from_text(text=turn.text)]
-        if self._sees_images:
+        if self.sees_images:
             parts.extend(_image_part(image) for image in turn.images)
         return types.Content(role="user" if turn.speaker is Speaker.USER else "model", parts=parts)
 
@@ -136,30 +124,6 @@ def _image_part(image: Image) -> types.Part:
     if image.uri:
         return types.Part.from_uri(file_uri=image.uri, mime_type=image.media_type or None)
     return types.Part.from_bytes(data=image.data, mime_type=image.media_type)
-
-
-def _completion(response: types.GenerateContentResponse) -> Completion:
-    usage = response.usage_metadata
-    tokens = {
-        "input_tokens": (usage.prompt_token_count or 0) if usage else 0,
-        "output_tokens": ((usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0))
-        if usage
-        else 0,
-    }
-    if not response.candidates:
-        if response.prompt_feedback is None or response.prompt_feedback.block_reason is None:
-            raise ValueError("no candidates")
-        return Completion("", Finish.FILTERED, **tokens)
-    candidate = response.candidates[0]
-    parts = (candidate.content.parts if candidate.content else None) or []
-    text = "".join(part.text for part in parts if part.text and not part.thought)
-    return Completion(text, _finish(candidate.finish_reason), **tokens)
-
-
-def _finish(reason: types.FinishReason | None) -> Finish:
-    if reason is None or reason in _SAID:
-        return Finish.STOP
-    return Finish.LENGTH if reason in _CUT else Finish.FILTERED
 
 
 def _is_too_long(error: errors.ClientError) -> bool:

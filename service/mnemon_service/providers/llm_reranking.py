@@ -60,7 +60,6 @@ class LanguageModelReranker:
                 turns=(Turn(_asked(query, texts)),),
                 schema=_SCHEMA,
                 schema_name="relevances",
-                temperature=0.0,
             )
         )
         scores: list[float | None] = [0.0] * len(texts)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import openai
 from openai.types import CreateEmbeddingResponse
 
+from mnemon_service.providers.openai_access import OPENAI_ADDRESS, azure_client, openai_client, openai_fault
 from mnemon_service.providers.remote_embedding import (
     Answer,
     EmbeddingLimits,
@@ -14,14 +15,12 @@ from mnemon_service.providers.remote_embedding import (
     RemoteEmbedder,
     unusable,
 )
-from mnemon_service.providers.retry import FaultKind, ProviderFault, ProviderGuard, fault_from_status
+from mnemon_service.providers.retry import ProviderFault, ProviderGuard
 
 OPENAI_LIMITS = EmbeddingLimits(texts=2048, window_tokens=8191, call_tokens=300_000)
 """OpenAI's API reference, "Create embeddings": 8,192 tokens a text, 2,048 texts, 300,000 tokens in all."""
 COMPATIBLE_LIMITS = EmbeddingLimits(texts=64, window_tokens=2048)
 """What servers for local models commonly take; a setting of theirs, so a parameter here."""
-_NO_KEY = "none"
-"""The SDK insists on a key and would otherwise take OPENAI_API_KEY and send it to a foreign server."""
 
 
 class _OpenAIBackend:
@@ -44,13 +43,7 @@ class _OpenAIBackend:
         return unusable(self._provider, lambda: _answer(response))
 
     def classify(self, error: Exception) -> ProviderFault:
-        if isinstance(error, openai.APIStatusError):
-            return fault_from_status(error.status_code, error.response.headers)
-        if isinstance(error, openai.APIConnectionError):
-            return ProviderFault(FaultKind.TRANSIENT, detail="connection failed")
-        if isinstance(error, openai.APIError | ValueError):
-            return ProviderFault(FaultKind.TRANSIENT, detail="the response is no answer of this protocol")
-        return ProviderFault(FaultKind.BAD_REQUEST, detail=type(error).__name__)
+        return openai_fault(error)
 
     async def close(self) -> None:
         await self._client.close()
@@ -70,7 +63,7 @@ def openai_embedder(
     guard: ProviderGuard,
     model: str = "text-embedding-3-small",
     dimension: int = 1536,
-    base_url: str = "https://api.openai.com/v1",
+    base_url: str = OPENAI_ADDRESS,
     organization: str = "",
 ) -> RemoteEmbedder:
     """Embeddings of OpenAI itself.
@@ -84,15 +77,7 @@ def openai_embedder(
         base_url: another address of the same service, such as a regional endpoint or a gateway.
         organization: OpenAI's organization id, if the key belongs to several.
     """
-    client = openai.AsyncOpenAI(
-        api_key=api_key or _NO_KEY,
-        base_url=base_url,
-        organization=organization,
-        project="",
-        timeout=None,
-        max_retries=0,
-        default_headers=_only_what_is_set(organization),
-    )
+    client = openai_client(api_key=api_key, base_url=base_url, organization=organization)
     dimensions = dimension if model.startswith("text-embedding-3") else None
     backend = _OpenAIBackend(client, provider=guard.provider, model=model, dimensions=dimensions)
     return RemoteEmbedder(backend, guard=guard, model=model, dimension=dimension, limits=OPENAI_LIMITS)
@@ -116,17 +101,7 @@ def azure_embedder(
         dimension: of the deployed model's vectors.
         shorten: ask for `dimension` (`text-embedding-3` and later know how) instead of expecting it.
     """
-    client = openai.AsyncAzureOpenAI(
-        azure_endpoint=endpoint,
-        azure_deployment=deployment,
-        api_key=api_key or _NO_KEY,
-        api_version=api_version,
-        organization="",
-        project="",
-        timeout=None,
-        max_retries=0,
-        default_headers=_only_what_is_set(""),
-    )
+    client = azure_client(api_key=api_key, endpoint=endpoint, api_version=api_version)
     backend = _OpenAIBackend(
         client, provider=guard.provider, model=deployment, dimensions=dimension if shorten else None
     )
@@ -155,15 +130,7 @@ def compatible_embedder(
         limits: what the server takes in one call.
         document_prefix, query_prefix: what the model wants before each text.
     """
-    client = openai.AsyncOpenAI(
-        api_key=api_key or _NO_KEY,
-        base_url=base_url,
-        organization="",
-        project="",
-        timeout=None,
-        max_retries=0,
-        default_headers=_only_what_is_set(""),
-    )
+    client = openai_client(api_key=api_key, base_url=base_url)
     backend = _OpenAIBackend(
         client, provider=guard.provider, model=model, dimensions=dimension if shorten else None
     )
@@ -176,11 +143,3 @@ def compatible_embedder(
         document_prefix=document_prefix,
         query_prefix=query_prefix,
     )
-
-
-def _only_what_is_set(organization: str) -> dict[str, str]:
-    """Keeps the SDK from sending empty headers, or the environment's organization and project."""
-    headers: dict[str, object] = {"OpenAI-Project": openai.omit}
-    if not organization:
-        headers["OpenAI-Organization"] = openai.omit
-    return headers  # type: ignore[return-value] # the SDK takes `omit` as a value, its types do not say so

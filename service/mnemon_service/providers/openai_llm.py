@@ -12,28 +12,26 @@ import openai
 import structlog
 from openai.types.chat import ChatCompletion
 
+from mnemon_service.model.language_model import PROVIDER_DEFAULTS, LanguageModelSettings
 from mnemon_service.model.message import Image
-from mnemon_service.providers.llm import Finish, StructuredAnswer, StructuredRequest, Turn
+from mnemon_service.providers.answer_stream import take_all
+from mnemon_service.providers.llm import Finish, StructuredRequest, Turn
 from mnemon_service.providers.llm_presets import PRESETS, StructuredMethod
-from mnemon_service.providers.retry import FaultKind, ProviderFault, ProviderGuard, fault_from_status
-from mnemon_service.providers.structured_answer import Completion, answer_of, completion_of
+from mnemon_service.providers.openai_access import OPENAI_ADDRESS, azure_client, openai_client, openai_fault
+from mnemon_service.providers.openai_answer import StreamedCompletion, completion
+from mnemon_service.providers.remote_llm import RemoteLanguageModel
+from mnemon_service.providers.retry import ProviderFault, ProviderGuard
+from mnemon_service.providers.structured_answer import Completion, completion_of
 
 _log = structlog.get_logger(__name__)
 
-_FINISHES: Mapping[str, Finish] = {
-    "stop": Finish.STOP,
-    "length": Finish.LENGTH,
-    "content_filter": Finish.FILTERED,
-}
-_NO_KEY = "none"
-"""The SDK insists on a key and would otherwise take OPENAI_API_KEY and send it to a foreign server."""
 _WEAKER = {
     StructuredMethod.JSON_SCHEMA: StructuredMethod.JSON_OBJECT,
     StructuredMethod.JSON_OBJECT: StructuredMethod.PROMPT,
 }
 
 
-class OpenAILanguageModel:
+class OpenAILanguageModel(RemoteLanguageModel):
     """A model behind OpenAI's chat completions. Built by `openai_model`, `azure_model`, `compatible_model`.
 
     A compatible server that refuses the way it is asked for JSON (400 or 422 naming
@@ -44,57 +42,47 @@ class OpenAILanguageModel:
         self,
         client: openai.AsyncOpenAI,
         *,
-        provider: str,
         model: str,
         guard: ProviderGuard,
+        settings: LanguageModelSettings,
         sees_images: bool,
         method: StructuredMethod = StructuredMethod.JSON_SCHEMA,
         may_weaken: bool = False,
         limit_parameter: str = "max_completion_tokens",
-        parameters: Mapping[str, object] | None = None,
+        temperature: float | None = None,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
+        super().__init__(model=model, guard=guard, settings=settings, sees_images=sees_images)
         self._client = client
-        self._provider = provider
-        self._model = model
-        self._guard = guard
-        self._sees_images = sees_images
-        self._method = method
+        self._strongest = self._method = method
         self._may_weaken = may_weaken
         self._limit_parameter = limit_parameter
-        self._parameters = dict(parameters or {})
+        self._temperature_unless_told = temperature
         self._extra_body = dict(extra_body or {})
 
-    @property
-    def name(self) -> str:
-        """Provider and model, as `openai/gpt-5-mini`."""
-        return f"{self._provider}/{self._model}"
-
-    @property
-    def sees_images(self) -> bool:
-        """Whether the model was said to see images."""
-        return self._sees_images
-
-    async def generate(self, request: StructuredRequest) -> StructuredAnswer:
-        """See `LanguageModel.generate`."""
-
-        async def complete() -> Completion:
-            async with asyncio.timeout(request.timeout):
-                return await self._complete(request)
-
-        guarded = await self._guard.call(complete, _classify)
-        return answer_of(guarded, provider=self._provider, model=self._model, schema=request.schema)
+    def sibling(self, model: str, settings: LanguageModelSettings) -> OpenAILanguageModel:
+        """See `RemoteLanguageModel.sibling`; what one model did not understand another one may."""
+        other = super().sibling(model, settings)
+        other._method = self._strongest
+        return other
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
+    def _require_known(self, settings: LanguageModelSettings) -> None:
+        if settings.thinking_budget is not None:
+            raise ValueError("OpenAI's protocol has no thinking_budget; set reasoning_effort")
+
+    def _classify(self, error: Exception) -> ProviderFault:
+        return openai_fault(error)
+
     async def _complete(self, request: StructuredRequest) -> Completion:
         method = self._method
         while True:
             try:
-                return completion_of(await self._create(request, method), _completion)
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                return await self._ask(self._parameters(request, method))
+            except openai.APIError as error:
                 finish = _finish_of_refused(error)
                 if finish is not None:
                     return Completion("", finish)
@@ -102,29 +90,40 @@ class OpenAILanguageModel:
                 if not self._may_weaken or weaker is None or not _names_response_format(error):
                     raise
                 _log.info(
-                    "server takes no such response format", provider=self._provider, method=method.value
+                    "server takes no such response format",
+                    provider=self._guard.provider,
+                    method=method.value,
                 )
                 method = self._method = weaker
 
-    async def _create(self, request: StructuredRequest, method: StructuredMethod) -> ChatCompletion:
+    async def _ask(self, parameters: Mapping[str, object]) -> Completion:
+        create = cast(Any, self._client.chat.completions.create)
+        if not self._settings.stream:
+            return completion_of(cast(ChatCompletion, await create(**parameters)), completion)
+        async with asyncio.timeout(self._guard.timeout):
+            stream = await create(**parameters, stream=True, stream_options={"include_usage": True})
+        answer = StreamedCompletion()
+        async with stream:
+            await take_all(stream, answer.take, self._guard.timeout)
+        return answer.completion()
+
+    def _parameters(self, request: StructuredRequest, method: StructuredMethod) -> dict[str, object]:
         parameters: dict[str, object] = {
-            **self._parameters,
+            "model": self._model,
+            "messages": self._messages(request, method),
+            "extra_body": self._extra_body or None,
             self._limit_parameter: request.maximum_output_tokens,
         }
-        if request.temperature is not None:
-            parameters["temperature"] = request.temperature
+        temperature = self._temperature(request)
+        if temperature is None:
+            temperature = self._temperature_unless_told
+        if temperature is not None:
+            parameters["temperature"] = temperature
+        if self._settings.reasoning_effort:
+            parameters["reasoning_effort"] = self._settings.reasoning_effort
         if response_format := _response_format(request, method):
             parameters["response_format"] = response_format
-        create = cast(Any, self._client.chat.completions.create)
-        return cast(
-            ChatCompletion,
-            await create(
-                model=self._model,
-                messages=self._messages(request, method),
-                extra_body=self._extra_body or None,
-                **parameters,
-            ),
-        )
+        return parameters
 
     def _messages(self, request: StructuredRequest, method: StructuredMethod) -> list[dict[str, object]]:
         system = request.system
@@ -138,7 +137,7 @@ class OpenAILanguageModel:
         return messages
 
     def _content(self, turn: Turn) -> str | list[dict[str, object]]:
-        if not turn.images or not self._sees_images:
+        if not turn.images or not self.sees_images:
             return turn.text
         pictures: list[dict[str, object]] = [
             {"type": "image_url", "image_url": {"url": _image_url(image)}} for image in turn.images
@@ -151,11 +150,9 @@ def openai_model(
     model: str,
     api_key: str,
     guard: ProviderGuard,
-    base_url: str = "https://api.openai.com/v1",
+    base_url: str = OPENAI_ADDRESS,
     organization: str = "",
-    sees_images: bool = True,
-    temperature: float | None = None,
-    reasoning_effort: str = "",
+    settings: LanguageModelSettings = PROVIDER_DEFAULTS,
 ) -> OpenAILanguageModel:
     """A model of OpenAI itself, with strict structured outputs.
 
@@ -165,26 +162,10 @@ def openai_model(
         guard: timeouts, retries and limits; its `provider` should be `openai`.
         base_url: another address of the same service, such as a regional endpoint or a gateway.
         organization: OpenAI's organization id, if the key belongs to several.
-        temperature: None for the model's default; reasoning models take no other.
-        reasoning_effort: `minimal`, `low`, `medium`, `high`; empty for the model's default.
+        settings: see there; ValueError for a `thinking_budget`.
     """
-    client = openai.AsyncOpenAI(
-        api_key=api_key or _NO_KEY,
-        base_url=base_url,
-        organization=organization,
-        project="",
-        timeout=None,
-        max_retries=0,
-        default_headers=_only_what_is_set(organization),
-    )
-    return OpenAILanguageModel(
-        client,
-        provider=guard.provider,
-        model=model,
-        guard=guard,
-        sees_images=sees_images,
-        parameters=_parameters(temperature, reasoning_effort),
-    )
+    client = openai_client(api_key=api_key, base_url=base_url, organization=organization)
+    return OpenAILanguageModel(client, model=model, guard=guard, settings=settings, sees_images=True)
 
 
 def azure_model(
@@ -194,9 +175,7 @@ def azure_model(
     api_key: str,
     api_version: str,
     guard: ProviderGuard,
-    sees_images: bool = True,
-    temperature: float | None = None,
-    reasoning_effort: str = "",
+    settings: LanguageModelSettings = PROVIDER_DEFAULTS,
 ) -> OpenAILanguageModel:
     """A deployment on Azure OpenAI.
 
@@ -207,25 +186,8 @@ def azure_model(
 
     The rest is as in `openai_model`.
     """
-    client = openai.AsyncAzureOpenAI(
-        azure_endpoint=endpoint,
-        azure_deployment=deployment,
-        api_key=api_key or _NO_KEY,
-        api_version=api_version,
-        organization="",
-        project="",
-        timeout=None,
-        max_retries=0,
-        default_headers=_only_what_is_set(""),
-    )
-    return OpenAILanguageModel(
-        client,
-        provider=guard.provider,
-        model=deployment,
-        guard=guard,
-        sees_images=sees_images,
-        parameters=_parameters(temperature, reasoning_effort),
-    )
+    client = azure_client(api_key=api_key, endpoint=endpoint, api_version=api_version)
+    return OpenAILanguageModel(client, model=deployment, guard=guard, settings=settings, sees_images=True)
 
 
 def compatible_model(
@@ -236,10 +198,9 @@ def compatible_model(
     base_url: str = "",
     api_key: str = "",
     method: StructuredMethod | None = None,
-    sees_images: bool = False,
-    temperature: float | None = None,
+    settings: LanguageModelSettings = PROVIDER_DEFAULTS,
 ) -> OpenAILanguageModel:
-    """A model of any server that speaks OpenAI's protocol.
+    """A model of any server that speaks OpenAI's protocol; it sees images only if the settings say so.
 
     Args:
         preset: a name in `llm_presets.PRESETS`, or empty for a server known by its address alone.
@@ -247,7 +208,7 @@ def compatible_model(
         api_key: empty if the server asks for none.
         method: how to ask for JSON; None for the preset's way (`json_schema` without a preset). A
             server that refuses is asked in a weaker way.
-        temperature: None for the preset's.
+        settings: without a temperature the preset's holds.
 
     Raises ValueError for an unknown preset, or if neither preset nor address is given.
     """
@@ -257,46 +218,18 @@ def compatible_model(
     address = base_url or (known.base_url if known else "")
     if not address:
         raise ValueError("an OpenAI-compatible model needs a preset or a base URL")
-    if temperature is None and known:
-        temperature = known.temperature
-    client = openai.AsyncOpenAI(
-        api_key=api_key or _NO_KEY,
-        base_url=address,
-        organization="",
-        project="",
-        timeout=None,
-        max_retries=0,
-        default_headers=_only_what_is_set(""),
-    )
     return OpenAILanguageModel(
-        client,
-        provider=guard.provider,
+        openai_client(api_key=api_key, base_url=address),
         model=model,
         guard=guard,
-        sees_images=sees_images,
+        settings=settings,
+        sees_images=False,
         method=method or (known.method if known else StructuredMethod.JSON_SCHEMA),
         may_weaken=True,
         limit_parameter="max_tokens",
-        parameters=_parameters(temperature, ""),
+        temperature=known.temperature if known else None,
         extra_body=known.extra_body if known else None,
     )
-
-
-def _only_what_is_set(organization: str) -> Mapping[str, Any]:
-    """Keeps the SDK from sending empty headers, or the environment's organization and project."""
-    headers: dict[str, Any] = {"OpenAI-Project": openai.omit}
-    if not organization:
-        headers["OpenAI-Organization"] = openai.omit
-    return headers
-
-
-def _parameters(temperature: float | None, reasoning_effort: str) -> dict[str, object]:
-    parameters: dict[str, object] = {}
-    if temperature is not None:
-        parameters["temperature"] = temperature
-    if reasoning_effort:
-        parameters["reasoning_effort"] = reasoning_effort
-    return parameters
 
 
 def _response_format(request: StructuredRequest, method: StructuredMethod) -> dict[str, object] | None:
@@ -314,23 +247,8 @@ def _image_url(image: Image) -> str:
     return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode('ascii')}"
 
 
-def _completion(response: ChatCompletion) -> Completion:
-    usage = response.usage
-    tokens = {
-        "input_tokens": usage.prompt_tokens if usage else 0,
-        "output_tokens": usage.completion_tokens if usage else 0,
-    }
-    if not response.choices:
-        raise ValueError("no choices")
-    choice = response.choices[0]
-    if choice.message.refusal:
-        return Completion(choice.message.refusal, Finish.REFUSAL, **tokens)
-    finish = _FINISHES.get(choice.finish_reason, Finish.STOP)
-    return Completion(choice.message.content or "", finish, **tokens)
-
-
-def _finish_of_refused(error: openai.APIStatusError) -> Finish | None:
-    """A 400 that is an answer in truth: the prompt was filtered (Azure) or is longer than the window."""
+def _finish_of_refused(error: openai.APIError) -> Finish | None:
+    """An error that is an answer in truth: the prompt was filtered (Azure) or is longer than the window."""
     if error.code == "content_filter":
         return Finish.FILTERED
     if error.code == "context_length_exceeded":
@@ -338,18 +256,8 @@ def _finish_of_refused(error: openai.APIStatusError) -> Finish | None:
     return None
 
 
-def _names_response_format(error: openai.APIStatusError) -> bool:
+def _names_response_format(error: openai.APIError) -> bool:
+    if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+        return False
     text = str(error.body or error.message).lower()
     return any(word in text for word in ("response_format", "response format", "json_schema", "json_object"))
-
-
-def _classify(error: Exception) -> ProviderFault:
-    if isinstance(error, openai.APIStatusError):
-        return fault_from_status(error.status_code, error.response.headers)
-    if isinstance(error, openai.APITimeoutError | TimeoutError):
-        return ProviderFault(FaultKind.TRANSIENT, detail="no answer in time")
-    if isinstance(error, openai.APIConnectionError):
-        return ProviderFault(FaultKind.TRANSIENT, detail="connection failed")
-    if isinstance(error, openai.APIError | ValueError):
-        return ProviderFault(FaultKind.TRANSIENT, detail="the response is no answer of this protocol")
-    return ProviderFault(FaultKind.BAD_REQUEST, detail=type(error).__name__)

@@ -36,6 +36,9 @@ FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0
 LONGEST_HONOURED_WAIT_SECONDS = 20.0
 """A provider that asks for more than this is not waited for: its caller is told the time instead."""
+TIMEOUTS_OF_A_STREAM = 10
+"""A streamed answer may take so many timeouts in all: ten minutes with the default, or 8,192 tokens of a
+slow local model at 14 a second."""
 
 _log = structlog.get_logger(__name__)
 
@@ -215,18 +218,28 @@ class ProviderGuard:
         self._backoff = wait_random_exponential(multiplier=FIRST_BACKOFF_SECONDS, max=LONGEST_BACKOFF_SECONDS)
 
     @property
+    def timeout(self) -> float:
+        """Seconds a single try may take; of a streamed answer, each of its parts."""
+        return self._timeout
+
+    @property
     def is_paused(self) -> bool:
         """Whether the circuit breaker is open."""
         return self._breaker.is_open
 
     async def call(
-        self, function: Callable[[], Awaitable[T]], classify: Callable[[Exception], ProviderFault]
+        self,
+        function: Callable[[], Awaitable[T]],
+        classify: Callable[[Exception], ProviderFault],
+        *,
+        streamed: bool = False,
     ) -> Guarded[T]:
         """The value of `function()`, tried again where that is safe and may help.
 
         `classify` reads the SDK's exceptions; it is not asked about timeouts of ours, nor about a
         `MnemonError` of `function` (an unusable answer), which passes unchanged and is not retried.
-        A cancelled call stops at once.
+        A cancelled call stops at once. `streamed` says that `function` itself ends where no part comes
+        for `timeout`; a try may then take `TIMEOUTS_OF_A_STREAM` times as long.
 
         Raises:
             FailedPrecondition: PROVIDER_CREDENTIALS.
@@ -235,10 +248,11 @@ class ProviderGuard:
             All three carry `metadata["failed_calls"]`, the tries this call spent.
         """
         tally = _Tally()
+        seconds = self._timeout * (TIMEOUTS_OF_A_STREAM if streamed else 1)
 
         async def attempt() -> T:
             async with self._place(tally):
-                return await self._attempt(function, classify)
+                return await self._attempt(function, classify, seconds)
 
         retrying = AsyncRetrying(
             sleep=self._sleep,
@@ -272,9 +286,12 @@ class ProviderGuard:
             yield
 
     async def _attempt(
-        self, function: Callable[[], Awaitable[T]], classify: Callable[[Exception], ProviderFault]
+        self,
+        function: Callable[[], Awaitable[T]],
+        classify: Callable[[Exception], ProviderFault],
+        seconds: float,
     ) -> T:
-        deadline = asyncio.timeout(self._timeout)
+        deadline = asyncio.timeout(seconds)
         try:
             async with deadline:
                 value = await function()
@@ -283,7 +300,7 @@ class ProviderGuard:
             raise
         except Exception as error:
             if deadline.expired():
-                fault = ProviderFault(FaultKind.TRANSIENT, detail=f"no answer within {self._timeout:g} s")
+                fault = ProviderFault(FaultKind.TRANSIENT, detail=f"no answer within {seconds:g} s")
             else:
                 fault = classify(error)
             if fault.kind is FaultKind.TRANSIENT:

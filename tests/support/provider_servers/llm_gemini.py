@@ -1,4 +1,4 @@
-"""Gemini's generateContent, as its API reference documents it."""
+"""Gemini's generateContent and streamGenerateContent, as its API reference documents them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from support.provider_servers.llm_script import (
@@ -17,9 +17,10 @@ from support.provider_servers.llm_script import (
     Heard,
     Reply,
     Script,
+    pieces,
     strict_fault,
 )
-from support.provider_servers.server import ProviderServer, serve
+from support.provider_servers.server import ProviderServer, event, event_stream, serve
 
 _STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL"}
 
@@ -27,20 +28,25 @@ _STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 429: "RESOURCE_E
 def gemini_llm_server(script: Script) -> AbstractContextManager[ProviderServer]:
     """A double of the Gemini API."""
 
-    async def generate(request: Request) -> JSONResponse:
+    async def generate(request: Request) -> Response:
         body = await request.json()
         if request.headers.get("x-goog-api-key") != KEY:
             return JSONResponse(gemini_llm_error(400, reason="API_KEY_INVALID"), 400)
         config = body["generationConfig"]
         if config["responseMimeType"] != "application/json" or strict_fault(config["responseJsonSchema"]):
             return JSONResponse(gemini_llm_error(400), 400)
-        return JSONResponse(gemini_answer(script(_asked(request.path_params["model"], body))))
+        streamed = request.path_params["method"] == "streamGenerateContent"
+        reply = script(_asked(request.path_params["model"], body, streamed))
+        if not streamed:
+            return JSONResponse(gemini_answer(reply))
+        assert request.query_params["alt"] == "sse", "without it the API sends one JSON list"
+        return event_stream([event(chunk) for chunk in gemini_chunks(reply)], reply.seconds)
 
-    route = Route("/v1/models/{model}:generateContent", generate, methods=["POST"])
+    route = Route("/v1/models/{model}:{method}", generate, methods=["POST"])
     return serve(Starlette(routes=[route]), gemini_llm_error)
 
 
-def _asked(model: str, body: Any) -> Asked:
+def _asked(model: str, body: Any, streamed: bool) -> Asked:
     config = body["generationConfig"]
     return Asked(
         model=model,
@@ -50,6 +56,8 @@ def _asked(model: str, body: Any) -> Asked:
         schema_name="",
         maximum_tokens=config["maxOutputTokens"],
         temperature=config.get("temperature"),
+        streamed=streamed,
+        thinking={_camel(name): value for name, value in config.get("thinkingConfig", {}).items()},
     )
 
 
@@ -64,6 +72,11 @@ def _heard(content: Any) -> Heard:
             images.append(_member(file, "fileUri", "file_uri"))
     role = "assistant" if content["role"] == "model" else content["role"]
     return Heard(role, "".join(part.get("text", "") for part in content["parts"]), tuple(images))
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def _member(value: Any, *spellings: str) -> Any:
@@ -87,6 +100,31 @@ def gemini_answer(reply: Reply) -> dict[str, Any]:
         parts: list[dict[str, Any]] = [{"text": "Let me think {", "thought": True}, {"text": reply.text}]
         candidate["content"] = {"role": "model", "parts": parts}
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m"}
+
+
+def gemini_chunks(reply: Reply) -> list[dict[str, Any]]:
+    """The chunks of a streamed answer: thoughts, words; only the last one says how it ended.
+
+    Each tells the tokens up to it.
+    """
+    whole = gemini_answer(reply)
+    if "candidates" not in whole:
+        return [whole]
+    (candidate,) = whole["candidates"]
+    thought, *said = candidate.get("content", {}).get("parts", [{}])
+    parts = [thought, *({"text": piece} for part in said for piece in pieces(part["text"]))]
+    usage = {**whole["usageMetadata"], "candidatesTokenCount": 1}
+    chunks = [
+        {
+            "candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0}],
+            **{"usageMetadata": usage, "modelVersion": "m"},
+        }
+        for part in parts
+        if part
+    ]
+    nothing = {"role": "model", "parts": [{"text": ""}]}
+    end = {"finishReason": candidate["finishReason"], "index": 0, "content": nothing}
+    return [*chunks, {**whole, "candidates": [end]}]
 
 
 def gemini_llm_error(status: int, reason: str = "", retry_delay: str = "") -> Any:

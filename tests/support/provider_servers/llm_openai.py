@@ -15,7 +15,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from support.provider_servers.llm_script import (
@@ -25,9 +25,10 @@ from support.provider_servers.llm_script import (
     Heard,
     Reply,
     Script,
+    pieces,
     strict_fault,
 )
-from support.provider_servers.server import ProviderServer, serve
+from support.provider_servers.server import ProviderServer, event, event_stream, serve
 
 RESPONSE_FORMATS = ("json_schema", "json_object")
 
@@ -40,7 +41,7 @@ def openai_llm_server(
 ) -> AbstractContextManager[ProviderServer]:
     """A double of OpenAI, or of a server that knows fewer response formats or the older `limit` parameter."""
 
-    async def complete(request: Request) -> JSONResponse:
+    async def complete(request: Request) -> Response:
         body = await request.json()
         if (refused := _refusal(request, body, response_formats, limit)) is not None:
             status, message = refused
@@ -48,6 +49,9 @@ def openai_llm_server(
         reply = script(_asked(body, limit))
         if reply.finish == "blocked":
             return JSONResponse(openai_llm_error(400, "filtered", code="content_filter"), 400)
+        if body.get("stream"):
+            told = body.get("stream_options", {}).get("include_usage", False)
+            return event_stream(openai_events(reply, body["model"], usage=told), reply.seconds)
         return JSONResponse(openai_completion(reply, body["model"]))
 
     paths = ("/v1/chat/completions", "/openai/deployments/{deployment}/chat/completions")
@@ -73,8 +77,12 @@ def _refusal(
         "temperature",
         "reasoning_effort",
         "provider",
+        "stream",
+        "stream_options",
         limit,
     }
+    if "stream_options" in body and not body.get("stream"):
+        return 400, "'stream_options' is only allowed when streaming"
     if unknown or not isinstance(body.get(limit), int):
         return 400, f"Unsupported parameter: {sorted(unknown)}"
     wanted = body.get("response_format", {"type": "text"})
@@ -103,6 +111,8 @@ def _asked(body: Any, limit: str) -> Asked:
         schema_name=described.get("name", ""),
         maximum_tokens=body[limit],
         temperature=body.get("temperature"),
+        streamed=body.get("stream", False),
+        thinking={name: body[name] for name in ("reasoning_effort",) if name in body},
     )
 
 
@@ -126,18 +136,45 @@ def openai_completion(reply: Reply, model: str) -> dict[str, Any]:
         "refusal": reply.text if refused else None,
         "annotations": [],
     }
-    finish = {"length": "length", "filtered": "content_filter"}.get(reply.finish, "stop")
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1_700_000_000,
         "model": model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-        "usage": {
-            "prompt_tokens": reply.input_tokens,
-            "completion_tokens": reply.output_tokens,
-            "total_tokens": reply.input_tokens + reply.output_tokens,
-        },
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(reply)}],
+        "usage": _usage(reply),
+    }
+
+
+def openai_events(reply: Reply, model: str, *, usage: bool) -> list[bytes]:
+    """The chunks of a streamed answer: role, words, end; the usage if asked for; then [DONE].
+
+    The usage's chunk has no choices, and where it was asked for all others have a null in its place.
+    """
+    common: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": model}
+    common |= {"created": 1_700_000_000, **({"usage": None} if usage else {})}
+    said = "refusal" if reply.finish == "refusal" else "content"
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "", "refusal": None}]
+    deltas += [{said: piece} for piece in pieces(reply.text)]
+    choices: list[dict[str, Any]]
+    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices.append({"index": 0, "delta": {}, "finish_reason": _finish(reply)})
+    chunks = [{**common, "choices": [choice]} for choice in choices]
+    if usage:
+        chunks.append({**common, "choices": [], "usage": _usage(reply)})
+    # A comment, as OpenRouter sends them to keep the connection open, is no event.
+    return [b": OPENROUTER PROCESSING\n\n" + event(chunks[0]), *map(event, chunks[1:]), event("[DONE]")]
+
+
+def _finish(reply: Reply) -> str:
+    return {"length": "length", "filtered": "content_filter"}.get(reply.finish, "stop")
+
+
+def _usage(reply: Reply) -> dict[str, int]:
+    return {
+        "prompt_tokens": reply.input_tokens,
+        "completion_tokens": reply.output_tokens,
+        "total_tokens": reply.input_tokens + reply.output_tokens,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 KEY = "key-of-the-test"
@@ -35,6 +35,9 @@ class Asked:
     schema_name: str
     maximum_tokens: int
     temperature: float | None
+    streamed: bool = False
+    thinking: Mapping[str, Any] = field(default_factory=dict)
+    """What the request says of thinking, in the provider's own words."""
 
     @property
     def text(self) -> str:
@@ -51,6 +54,17 @@ class Reply:
     """`stop`, `length`, `refusal`, `filtered` (the answer) or `blocked` (the question)."""
     input_tokens: int = 11
     output_tokens: int = 7
+    seconds: float = 0.0
+    """How long a streamed answer takes from its first event to its last."""
+
+
+PIECE = 9
+"""Characters of an answer in one event of a stream: short, so that words and escapes are torn."""
+
+
+def pieces(text: str) -> list[str]:
+    """The text as a stream brings it."""
+    return [text[place : place + PIECE] for place in range(0, len(text), PIECE)]
 
 
 Script = Callable[[Asked], Reply]

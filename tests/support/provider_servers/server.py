@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -37,6 +37,9 @@ class Fault:
     """Never answer; the connection stays open until the client leaves or the server stops."""
     reset: bool = False
     """Send half an answer, then reset the connection."""
+    after: int | None = None
+    """Of a streamed answer: first answer normally, up to and with so many events. Then hang, reset, or
+    send `raw` (an error event, or nothing) and end in good order."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,8 @@ class ProviderServer:
             fault = self._faults.popleft() if self._faults else self._always
             if fault is None:
                 await inner(scope, _replay(body, receive), send)
+            elif fault.after is not None:
+                await self._break_off(fault, inner, scope, body, receive, send)
             else:
                 await self._meet(fault, scope, receive, send)
 
@@ -130,6 +135,28 @@ class ProviderServer:
                 json.dumps(body), fault.status or 200, dict(fault.headers), media_type="application/json"
             )
             await answer(scope, receive, send)
+
+    async def _break_off(
+        self, fault: Fault, inner: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> None:
+        left = fault.after or 0
+
+        async def send_some(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.body":
+                if left == 0:
+                    return
+                left -= 1
+                message = {**message, "more_body": True}
+            await send(message)
+
+        await inner(scope, _replay(body, receive), send_some)
+        if fault.hang:
+            await self._hang(receive)
+        elif fault.reset:
+            _reset(scope)
+        else:
+            await send({"type": "http.response.body", "body": fault.raw or b"", "more_body": False})
 
     async def _hang(self, receive: Receive) -> None:
         stop = asyncio.Event()
@@ -192,6 +219,24 @@ class _Protocol(H11Protocol):
             await inner(scope, receive, send)
 
         self.app = application
+
+
+def event_stream(events: Sequence[bytes], seconds: float = 0.0) -> StreamingResponse:
+    """Server-sent events (WHATWG HTML, §9.2), each in a piece of its own, spread over `seconds`."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for event in events:
+            yield event
+            if seconds:
+                await asyncio.sleep(seconds / len(events))
+
+    return StreamingResponse(pieces(), media_type="text/event-stream")
+
+
+def event(data: Any, name: str = "") -> bytes:
+    """One server-sent event: JSON, or text as it is."""
+    text = data if isinstance(data, str) else json.dumps(data)
+    return (f"event: {name}\n" if name else "").encode() + f"data: {text}\n\n".encode()
 
 
 @contextmanager
