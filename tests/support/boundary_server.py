@@ -17,6 +17,7 @@ from mnemon_service.model.caller import Caller, KeyRole
 from mnemon_service.server.admission import NoLimits
 from mnemon_service.server.authentication import Authenticator, Metadata
 from mnemon_service.server.boundary import Boundary, EndedCall
+from mnemon_service.server.open_calls import SLOW_SECONDS
 from mnemon_service.server.runtime import Runtime, RuntimeOptions
 from support.records import PROJECT
 
@@ -70,10 +71,11 @@ async def boundary_server(
     *,
     authenticator: Authenticator | None = None,
     maximum_message_bytes: int = 4 * 2**20,
+    slow_seconds: float = SLOW_SECONDS,
 ) -> AsyncIterator[BoundaryServer]:
     """A server whose MemoryService is `servicer`."""
     ended = Ended()
-    boundary = Boundary(authenticator or Everybody(), NoLimits(), (ended,))
+    boundary = Boundary(authenticator or Everybody(), NoLimits(), (ended,), slow_seconds=slow_seconds)
     options = RuntimeOptions("127.0.0.1:0", maximum_message_bytes, 16 * 2**10)
     runtime = Runtime(options, [(SERVICE, servicer)], boundary)
     address = await runtime.start()

@@ -35,7 +35,7 @@ from mnemon_service.server import errors, telemetry
 from mnemon_service.server.admission import Admission
 from mnemon_service.server.authentication import Authenticator, Metadata
 from mnemon_service.server.logs import describe
-from mnemon_service.server.open_calls import OpenCalls
+from mnemon_service.server.open_calls import SLOW_SECONDS, OpenCall, OpenCalls
 from mnemon_service.server.permissions import require_role
 from mnemon_service.server.validation import RequestValidator, undecodable
 
@@ -95,13 +95,16 @@ class Boundary:
         authenticator: Authenticator,
         admission: Admission,
         observers: tuple[CallObserver, ...] = (),
+        *,
+        slow_seconds: float = SLOW_SECONDS,
     ) -> None:
+        """`slow_seconds`: how long a message of a stream may wait for its reader."""
         self._authenticator = authenticator
         self._admission = admission
         self._observers = observers
         self._validator = RequestValidator()
         self._draining = False
-        self._open = OpenCalls(authenticator.confirm)
+        self._open = OpenCalls(authenticator.confirm, slow_seconds)
         self.maximum_message_bytes = MAXIMUM_MESSAGE_BYTES
         """A larger request or answer is refused with MESSAGE_TOO_LARGE."""
 
@@ -116,7 +119,7 @@ class Boundary:
         """The handler of an RPC that answers once; its request may be a stream."""
 
         async def handle(incoming: Any, context: ServicerContext) -> bytes:  # noqa: ANN401 (bytes or an iterator)
-            async def work(call: Call) -> bytes:
+            async def work(call: Call, _: OpenCall | None) -> bytes:
                 if method.client_streaming:
                     return self._encoded(await implementation(self._requests(method, incoming), call))
                 return self._encoded(await implementation(self._request(method, incoming), call))
@@ -136,10 +139,11 @@ class Boundary:
         """
 
         async def handle(incoming: Any, context: ServicerContext) -> None:  # noqa: ANN401 (bytes or an iterator)
-            async def send(message: Message) -> None:
-                await context.write(self._encoded(message))
+            async def work(call: Call, held: OpenCall | None) -> None:
+                async def send(message: Message) -> None:
+                    written = context.write(self._encoded(message))
+                    await (written if held is None else held.write(written))
 
-            async def work(call: Call) -> None:
                 if method.client_streaming:
                     await implementation(self._requests(method, incoming), call, send)
                 else:
@@ -174,7 +178,10 @@ class Boundary:
             yield self._request(method, raw)
 
     async def _guarded(
-        self, method: Method, context: ServicerContext, work: Callable[[Call], Awaitable[Any]]
+        self,
+        method: Method,
+        context: ServicerContext,
+        work: Callable[[Call, OpenCall | None], Awaitable[Any]],
     ) -> Any:  # noqa: ANN401 (the RPC's own response)
         metadata: Metadata = tuple(context.invocation_metadata() or ())
         outcome = _Outcome(method.path, _request_id(metadata))
@@ -187,8 +194,8 @@ class Boundary:
                 call = await self._call(method, context, metadata, outcome)
                 streaming = method.client_streaming or method.server_streaming
                 async with self._admission.admitted(call, streaming=streaming):
-                    with self._held_open(method, call):
-                        return await work(call)
+                    with self._held_open(method, call) as held:
+                        return await work(call, held)
             except asyncio.CancelledError:
                 outcome.cut_off(past_deadline=context.time_remaining() == 0)
                 raise
@@ -200,8 +207,8 @@ class Boundary:
             await context.abort_with_status(refused)
             raise AssertionError("abort_with_status raises")
 
-    def _held_open(self, method: Method, call: Call) -> AbstractContextManager[None]:
-        """Lets a call that lasts be cut: by `drain`, and when its caller may not call any more."""
+    def _held_open(self, method: Method, call: Call) -> AbstractContextManager[OpenCall | None]:
+        """Lets a call that lasts be cut: by `drain`, or when its caller may not call or does not read."""
         if method.client_streaming or method.server_streaming or method.path in WAITING:
             return self._open.held(method.path, call.caller)
         return nullcontext()

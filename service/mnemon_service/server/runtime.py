@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from mnemon_service.server.boundary import Boundary
 from mnemon_service.server.handlers import service_handler
+from mnemon_service.server.open_files import connections_within
 
 
 class AddressTaken(Exception):
@@ -31,7 +32,11 @@ class RuntimeOptions:
     maximum_connection_age_seconds: float = 0.0
     """0 never closes a connection for its age."""
     maximum_connections: int = 10_000
-    """More are closed at once."""
+    """More are closed at once. The system's limit of open files may leave room for fewer."""
+    keepalive_seconds: float = 60.0
+    """A connection that is quiet for so long is pinged."""
+    keepalive_timeout_seconds: float = 20.0
+    """It is dropped, with its streams, if the ping is not answered within this."""
     credentials: grpc.ServerCredentials | None = None
     """None listens in plaintext."""
 
@@ -98,14 +103,16 @@ def _channel_options(options: RuntimeOptions) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", options.maximum_metadata_bytes),
         # Two servers on one port would share its calls in silence.
         ("grpc.so_reuseport", 0),
-        # Clients may ping every 10 s also without calls (the SDKs do every 30 s); the server pings
-        # quiet connections each minute and drops those that do not answer within 20 s.
+        # Clients may ping every 10 s also without calls (the SDKs do every 30 s).
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.keepalive_time_ms", 60_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_time_ms", int(options.keepalive_seconds * 1000)),
+        ("grpc.keepalive_timeout_ms", int(options.keepalive_timeout_seconds * 1000)),
+        # Its own limit, a minute unless it is said, counts for the same pings: a reader who is stopped in
+        # the middle of a stream was dropped after that only (grpc 1.85).
+        ("grpc.http2.ping_timeout_ms", int(options.keepalive_timeout_seconds * 1000)),
         ("grpc.max_concurrent_streams", 1_000),
-        ("grpc.max_allowed_incoming_connections", options.maximum_connections),
+        ("grpc.max_allowed_incoming_connections", connections_within(options.maximum_connections)),
         # Who connects and says nothing holds a place for 10 s, not for two minutes.
         ("grpc.server_handshake_timeout_ms", 10_000),
     ]
