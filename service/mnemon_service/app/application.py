@@ -303,6 +303,8 @@ class Application:
             maximum_metadata_bytes=settings.maximum_metadata_bytes,
             maximum_connection_age_seconds=settings.maximum_connection_age_seconds,
             maximum_connections=settings.maximum_connections,
+            keepalive_seconds=settings.keepalive_seconds,
+            keepalive_timeout_seconds=settings.keepalive_timeout_seconds,
             credentials=transport_credentials(settings),
         )
 
