@@ -52,7 +52,8 @@ def server(asked: list[Asked]) -> Iterator[ProviderServer]:
 
 
 def settings_for(server: ProviderServer, **settings: Any) -> Settings:
-    return Settings(openai_base_url=f"{server.url}/v1", openai_api_key=KEY, **settings)
+    given: dict[str, Any] = {"openai_base_url": f"{server.url}/v1", "openai_api_key": KEY, **settings}
+    return Settings(**given)
 
 
 async def says_hello(model: LanguageModel | None) -> bool:
@@ -135,5 +136,6 @@ def test_settings_that_no_model_can_follow_are_told_at_the_start(
     ],
 )
 def test_values_out_of_bounds_and_unknown_names_are_refused(settings: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"language_models": {"openai/a": settings}}
     with pytest.raises(ValidationError):
-        Settings(**{"language_models": {"openai/a": settings}})
+        Settings(**given)

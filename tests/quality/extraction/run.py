@@ -1,34 +1,35 @@
 """Run the evaluation set and print a table.
 
     cd tests
-    python -m quality.extraction.run                          # the deterministic extractor
-    python -m quality.extraction.run --model gpt-5-mini       # OpenAI, OPENAI_API_KEY
-    python -m quality.extraction.run --model llama3.1 --preset ollama
-    python -m quality.extraction.run --model any --base-url http://127.0.0.1:8000/v1
+    python -m quality.extraction.run                                    # the deterministic extractor
+    python -m quality.extraction.run --live                             # a model of each provider with a key
+    python -m quality.extraction.run --model gemini/gemini-2.5-flash    # as MNEMON_EXTRACTION_MODEL names it
+    python -m quality.extraction.run --model ollama/llama3.1
 
-A live model is asked once a dialogue (or more, if its answer was cut), four dialogues at a time.
+Keys, addresses and what is set for a model come from the environment, as the server's do. A live model is
+asked once a dialogue (or more, if its answer was cut), four dialogues at a time.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
+import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from mnemon_service.app.language_models import ConfiguredLanguageModels
+from mnemon_service.commands.common import settings_of
 from mnemon_service.memory.understanding.understand import understand
 from mnemon_service.model.errors import MnemonError
 from mnemon_service.providers.llm import LanguageModel
-from mnemon_service.providers.llm_presets import PRESETS
-from mnemon_service.providers.openai_llm import compatible_model
-from mnemon_service.providers.retry import ProviderGuard
 from quality.extraction.scoring import Dialogue, Score, load, score_decisions, score_deterministic
 
-OPENAI_ADDRESS = "https://api.openai.com/v1"
+LIVE_MODELS = ("openai/gpt-5-mini", "gemini/gemini-2.5-flash", "anthropic/claude-haiku-4-5")
+"""What `--live` asks, as far as there are keys."""
 DIALOGUES_AT_ONCE = 4
 
 
@@ -80,49 +81,40 @@ def _add_row(table: Table, name: str, scores: Sequence[Score]) -> None:
     )
 
 
-def open_model(name: str, preset: str, base_url: str, environment: Mapping[str, str]) -> LanguageModel:
-    """The model of a server that speaks OpenAI's protocol, its key from the environment."""
-    if not preset and not base_url:
-        preset, base_url = "", OPENAI_ADDRESS
-    variable = PRESETS[preset].key_variable if preset else "OPENAI_API_KEY"
-    return compatible_model(
-        model=name,
-        preset=preset,
-        base_url=base_url,
-        api_key=environment.get(variable, "") if variable else "",
-        guard=ProviderGuard(
-            preset or "openai",
-            timeout=120.0,
-            attempts=3,
-            concurrency=DIALOGUES_AT_ONCE,
-            breaker_failures=10,
-            breaker_seconds=10.0,
-        ),
-    )
-
-
-async def _live(model: LanguageModel, dialogues: Sequence[Dialogue]) -> list[Score]:
+async def run_live(
+    names: Sequence[str], models: ConfiguredLanguageModels, dialogues: Sequence[Dialogue], console: Console
+) -> int:
+    """A table for each model that can be asked, one line for each that cannot; how many could."""
+    asked = 0
     try:
-        return await score_model(model, dialogues)
+        for name in names:
+            try:
+                model = models.get(name)
+            except MnemonError as error:
+                console.print(error.message, markup=False, highlight=False, soft_wrap=True)
+                continue
+            if model is not None:
+                print_table(model.name, dialogues, await score_model(model, dialogues), console)
+                asked += 1
     finally:
-        await model.close()
+        await models.close()
+    return asked
 
 
 def main() -> None:
-    """Score and print."""
+    """Score and print; status 1 if a model was wanted and none could be asked."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("--model", default="")
-    arguments.add_argument("--preset", default="", choices=["", *PRESETS])
-    arguments.add_argument("--base-url", default="")
+    arguments.add_argument("--model", action="append", default=[], help="provider/model; may be repeated")
+    arguments.add_argument("--live", action="store_true", help=f"as --model {' '.join(LIVE_MODELS)}")
     options = arguments.parse_args()
     dialogues = load()
-    if options.model:
-        model = open_model(options.model, options.preset, options.base_url, os.environ)
-        print_table(model.name, dialogues, asyncio.run(_live(model, dialogues)), Console())
-    else:
+    names = [*options.model, *(LIVE_MODELS if options.live else ())]
+    if not names:
         print_table("deterministic", dialogues, [score_deterministic(one) for one in dialogues], Console())
+    elif not asyncio.run(run_live(names, ConfiguredLanguageModels(settings_of(None)), dialogues, Console())):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -5,20 +5,25 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from mnemon_service.app.language_models import ConfiguredLanguageModels
 from mnemon_service.memory.extraction.deterministic import extract
 from mnemon_service.memory.extraction.duplicates import is_near_duplicate
 from mnemon_service.memory.understanding.plan import Action, Decision, Fact
 from mnemon_service.model.errors import Reason, Unavailable
 from mnemon_service.model.memory import MemoryType
 from mnemon_service.providers.llm import StructuredRequest
+from mnemon_service.settings import Settings
 from quality.extraction.pairs import Pair
 from quality.extraction.pairs import load as load_pairs
-from quality.extraction.run import print_table, score_model
+from quality.extraction.run import LIVE_MODELS, print_table, run_live, score_model
 from quality.extraction.scoring import Dialogue, Score, load, score_decisions, score_deterministic
+from support.provider_servers.llm_gemini import gemini_llm_server
+from support.provider_servers.llm_script import KEY, Reply
 from support.scripted_model import Said, ScriptedModel
 
 LEAST_RECALL = 0.95
@@ -124,3 +129,21 @@ async def test_any_model_is_asked_about_every_dialogue_and_shown_in_one_table() 
     assert [score.found for score in scores] == [1, 0, 0]
     assert "PROVIDER_UNAVAILABLE" in shown.get()
     assert "preferences" in shown.get()
+
+
+async def test_of_the_live_models_those_with_a_key_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    console = Console(width=120)
+    nothing = Reply('{"images": [], "facts": []}')
+    with gemini_llm_server(lambda _: nothing) as server, console.capture() as shown:
+        given: dict[str, Any] = {"gemini_api_key": KEY, "gemini_base_url": server.url}
+        models = ConfiguredLanguageModels(Settings(**given))
+        assert await run_live(LIVE_MODELS, models, DIALOGUES[:2], console) == 1
+    assert len(server.seen) == 2
+    lines = shown.get().splitlines()
+    assert [line for line in lines if "is not configured" in line] == [
+        "the model 'openai/gpt-5-mini' is not configured on this server: set OPENAI_API_KEY",
+        "the model 'anthropic/claude-haiku-4-5' is not configured on this server: set ANTHROPIC_API_KEY",
+    ]
+    assert any("gemini/gemini-2.5-flash" in line for line in lines)
