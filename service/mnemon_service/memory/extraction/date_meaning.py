@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -18,14 +18,16 @@ from mnemon_service.memory.extraction.calendar import SEASONS, Moment
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The day on which something was said, and whether the sentence looks ahead."""
+    """The day on which something was said, and where the sentence looks: neither way if it has no verb."""
 
     on: date
     ahead: bool
+    behind: bool = True
     perfect: bool = False
     """True if the sentence says that something has been going on."""
 
 
+_HALF_A_YEAR_IN_DAYS: Final = 182
 Resolve = Callable[[re.Match[str], Said], Moment | None]
 
 _NUMBERS: Final = {
@@ -192,7 +194,11 @@ def day_without_year(match: re.Match[str], said: Said) -> Moment:
 
 
 def nearest_day(month: int, day: int, said: Said) -> Moment:
+    """The last one that was, or the next one if the sentence looks ahead; without a verb the nearer one."""
     this_year = date(said.on.year, month, day)
+    if not said.ahead and not said.behind:
+        # Half a year away at most: ahead if it comes within that time, also round the turn of the year.
+        said = replace(said, ahead=(this_year - said.on).days % 365 <= _HALF_A_YEAR_IN_DAYS)
     if said.ahead and this_year < said.on:
         return calendar.day(this_year.replace(year=said.on.year + 1))
     if not said.ahead and this_year > said.on:
@@ -215,7 +221,7 @@ def fixed_day(match: re.Match[str], said: Said) -> Moment:
     which = (match["which"] or "").casefold()
     if which in ("last", "past", "this past"):
         return nearest_day(month, day, Said(said.on - timedelta(days=1), ahead=False))
-    return nearest_day(month, day, Said(said.on, ahead=said.ahead or which in ("next", "this")))
+    return nearest_day(month, day, replace(said, ahead=said.ahead or which in ("next", "this")))
 
 
 def plain_year(match: re.Match[str], said: Said) -> Moment:

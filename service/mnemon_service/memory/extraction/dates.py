@@ -42,6 +42,7 @@ _LOOKS_AHEAD: Final = re.compile(
     re.IGNORECASE,
 )
 _BOUNDARY: Final = re.compile(r"[,;:] | (?:and|but|though|because|while) ")
+_WORD: Final = re.compile(r"[A-Za-z]{2,20}")
 _PERFECT: Final = re.compile(
     r"\b(?:have|has|haven't|hasn't|been|now|already)\b|['’](?:ve|s been)\b", re.IGNORECASE
 )
@@ -75,7 +76,12 @@ def find(text: str, said_on: date, protected: Protected | None = None) -> list[D
 
 def _resolved(resolve: Resolve, match: re.Match[str], said_on: date) -> Moment | None:
     clause = _clause_around(match)
-    said = Said(said_on, _LOOKS_AHEAD.search(clause) is not None, _PERFECT.search(clause) is not None)
+    said = Said(
+        on=said_on,
+        ahead=_LOOKS_AHEAD.search(clause) is not None,
+        behind=any(is_past(word) for word in _WORD.findall(clause)),
+        perfect=_PERFECT.search(clause) is not None,
+    )
     try:
         return resolve(match, said)
     except (ValueError, OverflowError):  # 31 June, the year 0
