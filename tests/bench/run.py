@@ -2,6 +2,7 @@
 
     run                                     searches, adds and reads at 1,000 and 10,000 memories, on SQLite
     run quality --data <locomo.json>        how well searches find the evidence (see bench/quality)
+    run paths --data <locomo.json>          how much answers from memory and from the index differ
     run speed …                             how fast searches are, here and elsewhere (see bench/speed)
     run record --memories 1000,100000       what writes and reads cost on both databases (see bench/record)
 
@@ -17,6 +18,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 COMMANDS = {
     "quality": "bench.quality.command",
+    "paths": "bench.quality.paths",
     "speed": "bench.speed.command",
     "record": "bench.record.command",
 }

@@ -42,6 +42,7 @@ from mnemon_service.search.ranking.fusion import fuse
 from mnemon_service.search.ranking.query_analysis import analyze_query
 from mnemon_service.search.ranking.scope_view import ScopeView, ViewRow
 from mnemon_service.search.ranking.weights import DEFAULT_WEIGHTS, Weights
+from mnemon_service.search.settings import SearchSettings
 
 Vectors = dict[str, npt.NDArray[np.float32]]
 Ranker = Callable[["Asked", Question], list[str]]
@@ -70,6 +71,7 @@ class Asked:
     vectors: Vectors
 
 
+SERVICE = SearchSettings()
 NO_VECTORS = np.zeros((0, 0), np.float32)
 
 
@@ -155,8 +157,14 @@ def prepare(
     ]
 
 
-def ranker(weights: Weights, *, by_sentence: bool = True, limit: int = 100, expand_best: int = 30) -> Ranker:
-    """Ranks as the service does, with these weights."""
+def ranker(
+    weights: Weights,
+    *,
+    by_sentence: bool = True,
+    limit: int = SERVICE.candidates,
+    expand_best: int = SERVICE.expand_best,
+) -> Ranker:
+    """Ranks as the service does in memory, with these weights and so many candidates."""
 
     def rank(asked: Asked, question: Question) -> list[str]:
         view = asked.by_sentence if by_sentence else asked.whole
@@ -194,8 +202,8 @@ def ablation() -> dict[str, Ranker]:
         "entity": full.entity,
     }
     both = replace(full, speaker=0.0, time=0.0, recency=0.0, neighbour=0.0, session=0.0, entity=0.0)
-    dense = ranker(full.semantic_only(), by_sentence=False, expand_best=0)
-    words = ranker(full.keyword_only(), expand_best=0)
+    dense = ranker(full.semantic_only(), by_sentence=False, limit=100, expand_best=0)
+    words = ranker(full.keyword_only(), limit=100, expand_best=0)
     steps: dict[str, Ranker] = {
         "dense only": dense,
         "dense only, best sentence": ranker(full.semantic_only(), expand_best=0),
@@ -209,6 +217,8 @@ def ablation() -> dict[str, Ranker]:
         growing = _with(growing, sign, weight)
         steps[f"+ {sign}"] = ranker(growing, expand_best=0)
     steps["+ fetched neighbours = default"] = ranker(full)
+    steps["default, 100 candidates, 30 expanded"] = ranker(full, limit=100, expand_best=30)
+    steps["default, 25 candidates, 20 expanded"] = ranker(full, limit=25, expand_best=20)
     steps["default, one vector a turn"] = ranker(full, by_sentence=False)
     for sign in signs:
         steps[f"default without {sign}"] = ranker(_with(full, sign, 0.0))
@@ -275,7 +285,7 @@ def line(name: str, measured: Measures, adversarial: Measures | None, millisecon
         measured.ndcg_at_10,
         adversarial.recall_at_10 if adversarial else float("nan"),
     )
-    return f"{name:34}" + "".join(f"{100 * figure:8.1f}" for figure in figures) + f"{milliseconds:8.2f}"
+    return f"{name:38}" + "".join(f"{100 * figure:8.1f}" for figure in figures) + f"{milliseconds:8.2f}"
 
 
 def main() -> None:
@@ -290,7 +300,7 @@ def main() -> None:
     asked = prepare(read_conversations(arguments.data), store, arguments.vectors, arguments.precision)
     print(f"{sum(len(one.stored) for one in asked)} memories")
     head = ("R@5", "R@10", "R@20", "R@30", "hit@10", "MRR", "NDCG@10", "5:R@10", "ms")
-    print(f"{'categories 1-4':34}" + "".join(f"{name:>8}" for name in head))
+    print(f"{'categories 1-4':38}" + "".join(f"{name:>8}" for name in head))
     for name, rank in ablation().items():
         started = time.perf_counter()
         rows = ask_all(asked, rank)

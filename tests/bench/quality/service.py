@@ -120,9 +120,9 @@ def temporary_client() -> Iterator[Client]:
             server.stop()  # in good order: a killed server's index process would still write here
 
 
-def tell(client: Client, conversation: Conversation, *, infer: bool) -> Told:
-    """Adds a conversation, one call a session."""
-    user_id = f"{conversation.id}/{'facts' if infer else 'turns'}"
+def tell(client: Client, conversation: Conversation, *, infer: bool, user_id: str = "") -> Told:
+    """Adds a conversation, one call a session; to a user of its own unless one is named."""
+    user_id = user_id or f"{conversation.id}/{'facts' if infer else 'turns'}"
     turns: dict[str, str] = {}
     memories = 0
     for session, held in groupby(conversation.turns, key=lambda turn: turn.session):

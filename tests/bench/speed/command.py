@@ -107,6 +107,7 @@ async def _one(folder: Path, corpus: Corpus, vectors: Vectors, options: argparse
     if options.mem0:
         with _said(f"{corpus}: mem0"):
             peer = await measure_mem0(corpus, vectors, CLIENTS, options.calls, MEM0_SECONDS)
+            print(f"{corpus}: mem0 was filled in {peer.fill_seconds:.0f} s")
     return Measured(corpus, served, parts, peer)
 
 

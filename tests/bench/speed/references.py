@@ -93,6 +93,7 @@ async def engine_alone(directory: Path, corpus: Corpus) -> Timings:
 async def raw_pymilvus(corpus: Corpus, vectors: Vectors, scratch: Path) -> Timings:
     """The ten nearest of one user as one would write it with pymilvus on a file: one collection of all
     memories, the user in the filter."""
+    from milvus_lite.server_manager import server_manager_instance
     from pymilvus import MilvusClient
 
     client = await asyncio.to_thread(MilvusClient, str(scratch / "raw.db"))
@@ -123,6 +124,7 @@ async def raw_pymilvus(corpus: Corpus, vectors: Vectors, scratch: Path) -> Timin
         await search(number)
     timings = await _timed(search)
     client.close()
+    server_manager_instance.release_all()  # else it goes on beside what is measured next
     return timings
 
 

@@ -105,7 +105,17 @@ def peers(measured: Sequence[Measured]) -> Table:
     table = Table(
         "Mnemon and mem0, milliseconds (mem0's Qdrant on a folder, filled in batches through its vector "
         "store with the same vectors; both embed each question with the same local model)",
-        ("memories of users", "", "clients", "calls", "p50", "p95", "p99", "searches/s", "p50 / Mnemon's warm"),
+        (
+            "memories of users",
+            "",
+            "clients",
+            "calls",
+            "p50",
+            "p95",
+            "p99",
+            "searches/s",
+            "p50 / Mnemon's warm",
+        ),
     )
     for one in measured:
         for name, clients, timings in _compared(one):
