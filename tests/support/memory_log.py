@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from mnemon_service.index.log import IndexChange
@@ -60,6 +60,17 @@ class MemoryLog:
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), timeout)
+
+    def changes_waiter(self) -> Callable[[float], Awaitable[None]]:
+        self._changed.clear()
+        return self._wait
+
+    async def _wait(self, timeout: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), timeout)
+
+    def forget_cursors(self) -> None:
+        """They are not kept anywhere else."""
 
     async def index_entries(self, project_id: str) -> AsyncIterator[IndexEntry]:
         for row in list(self.rows.get(project_id, {}).values()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mnemon.v1 import admin_service_pb2 as pb
 from mnemon.v1 import operation_pb2
 from mnemon_service.admin.ports import Forgetting
-from mnemon_service.index.protocol import MemoryIndex
+from mnemon_service.index.follower import Follower
 from mnemon_service.model.memory import Actor
 from mnemon_service.record.operation import Claim
 from mnemon_service.record.record import Record
@@ -16,9 +16,9 @@ from mnemon_service.record.worker import Progress
 class ProjectEraser:
     """Does DeleteProject. Each step can be done again."""
 
-    def __init__(self, record: Record, index: MemoryIndex, caches: Forgetting) -> None:
+    def __init__(self, record: Record, follower: Follower, caches: Forgetting) -> None:
         self._record = record
-        self._index = index
+        self._follower = follower
         self._caches = caches
 
     async def run(self, claim: Claim, progress: Progress) -> bytes | None:
@@ -28,7 +28,7 @@ class ProjectEraser:
         count = await self._count(claim, project_id)
         progress.total = count
         await self._record.projects.erase(project_id)
-        await self._index.drop_project(project_id)
+        await self._follower.drop_project(project_id)
         self._caches.project_deleted(project_id)
         await self._record.subjects.project_gone()
         await self._record.retention.scrub()

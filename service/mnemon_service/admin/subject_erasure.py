@@ -21,7 +21,8 @@ from typing import Final
 from mnemon.v1 import operation_pb2
 from mnemon_service.admin.ports import Applier, Forgetting
 from mnemon_service.admin.receipts import sign
-from mnemon_service.index.protocol import IndexKey, MemoryIndex
+from mnemon_service.index.follower import Follower
+from mnemon_service.index.protocol import IndexKey
 from mnemon_service.model.errors import Unavailable
 from mnemon_service.model.memory import Actor, Memory, MemoryState
 from mnemon_service.model.scope import Scope
@@ -64,9 +65,9 @@ class _Counts:
 class SubjectEraser:
     """Does EraseSubject."""
 
-    def __init__(self, record: Record, index: MemoryIndex, applier: Applier, caches: Forgetting) -> None:
+    def __init__(self, record: Record, follower: Follower, applier: Applier, caches: Forgetting) -> None:
         self._record = record
-        self._index = index
+        self._follower = follower
         self._applier = applier
         self._caches = caches
 
@@ -142,8 +143,9 @@ class SubjectEraser:
             access.project_id, subject, place, limit=INDEX_PIECE
         ):
             place = found[-1].sequence
-            await self._index.erase(
-                [IndexKey(access.project_id, tombstone.memory_id, tombstone.owner) for tombstone in found]
+            await self._follower.erase(
+                access.project_id,
+                [IndexKey(access.project_id, tombstone.memory_id, tombstone.owner) for tombstone in found],
             )
 
     async def _complete(self, access: Access, actor: Actor, claim: Claim, counts: _Counts) -> None:

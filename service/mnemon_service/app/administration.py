@@ -51,8 +51,8 @@ def admin_handlers(
     return {
         REBUILD_INDEX: IndexRebuilder(care.follower),
         DELETE_ENTITY: EntityDeleter(record, applier),
-        ERASE_SUBJECT: SubjectEraser(record, care.index, applier, caches),
-        DELETE_PROJECT: ProjectEraser(record, care.index, caches),
+        ERASE_SUBJECT: SubjectEraser(record, care.follower, applier, caches),
+        DELETE_PROJECT: ProjectEraser(record, care.follower, caches),
     }
 
 

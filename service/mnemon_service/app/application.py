@@ -18,7 +18,8 @@ from mnemon_service.app.door import certificate_callers, check_door, limiter_of,
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
 from mnemon_service.app.first_keys import default_key_file, ensure_first_keys
 from mnemon_service.app.in_process import ServedRpcs
-from mnemon_service.app.index_choice import build_index, check_embedder, cursor_name
+from mnemon_service.app.index_choice import build_index, check_embedder, cursor_name, index_lease
+from mnemon_service.app.index_lease import SharedIndexLease
 from mnemon_service.app.indexing import IndexableLog, IndexApplier
 from mnemon_service.app.instructions import write_instructions
 from mnemon_service.app.language_models import ConfiguredLanguageModels
@@ -131,8 +132,9 @@ class Application:
             self._stack.push_async_callback(choice.embedder.close)
         index = await self._open_index(directory.path, choice)
         space = choice.embedder.name if choice.embedder else ""
-        log = IndexableLog(record, cursor_name(settings, directory.path), space)
-        applier = self._follow(index, log)
+        lease = await self._lease(record)
+        log = IndexableLog(record, cursor_name(settings, directory.path), space, lease)
+        applier = self._follow(index, log, lease)
         quotas = Quotas(record)
         self._stack.push_async_callback(quotas.close)
         limiter = limiter_of(settings, record, quotas)
@@ -169,8 +171,15 @@ class Application:
         check_embedder(index, choice)
         return index
 
-    def _follow(self, index: MilvusIndex, log: IndexableLog) -> IndexApplier:
-        applier = IndexApplier(Follower(index, log), log)
+    async def _lease(self, record: Record) -> SharedIndexLease | None:
+        lease = index_lease(self._settings, record)
+        if lease is not None:
+            await lease.start()
+            self._stack.push_async_callback(lease.stop)
+        return lease
+
+    def _follow(self, index: MilvusIndex, log: IndexableLog, lease: SharedIndexLease | None) -> IndexApplier:
+        applier = IndexApplier(Follower(index, log, lease), log)
         applier.start()
         self._stack.push_async_callback(applier.stop)
         return applier

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from mnemon_service.app.embedders import EmbedderChoice, SettingsWrong
+from mnemon_service.app.index_lease import SharedIndexLease
 from mnemon_service.index.milvus import MilvusIndex, lite_index
 from mnemon_service.model.ids import is_id, new_id
+from mnemon_service.record.record import Record
 from mnemon_service.settings import Settings
 
 INDEX_DIRECTORY: Final = "index"
@@ -31,7 +33,18 @@ def build_index(settings: Settings, directory: Path, choice: EmbedderChoice) -> 
         dimensions=dimensions,
         token=settings.index_token.get_secret_value(),
         alias=settings.index_name,
+        consistency="Strong" if _is_shared(settings) else "Session",
     )
+
+
+def index_lease(settings: Settings, record: Record) -> SharedIndexLease | None:
+    """What makes this process the index's only writer; None where no other process could write to it."""
+    return SharedIndexLease(record, settings.index_name) if _is_shared(settings) else None
+
+
+def _is_shared(settings: Settings) -> bool:
+    """Whether replicas may share the index: on a server, with the record on PostgreSQL."""
+    return bool(settings.index_uri.get_secret_value() and settings.database_url.get_secret_value())
 
 
 def cursor_name(settings: Settings, directory: Path) -> str:

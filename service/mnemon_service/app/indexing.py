@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import structlog
 
 from mnemon_service.index.follower import Follower
+from mnemon_service.index.lease import Lease, SoleWriter
 from mnemon_service.index.log import IndexChange
 from mnemon_service.index.protocol import IndexEntry, IndexKey, IndexRow
 from mnemon_service.index.verification import Report
@@ -73,10 +74,12 @@ def index_change(version: Version, vector: Vector | None) -> IndexChange:
 class IndexableLog:
     """The record as `index.log.Log`: with vectors of one embedding space, for one index."""
 
-    def __init__(self, record: Record, index_name: str, space: str) -> None:
+    def __init__(self, record: Record, index_name: str, space: str, lease: Lease | None = None) -> None:
+        """`lease` is that of a shared index: while others may write to it, the cursor is theirs."""
         self._record = record
         self._index_name = index_name
         self._space = space
+        self._lease = lease or SoleWriter()
         self.vector_missing: Callable[[], None] = lambda: None
         """Called when a memory without a vector is to be indexed."""
         self._cursors: dict[str, int] = {}
@@ -98,10 +101,9 @@ class IndexableLog:
     async def cursor(self, project_id: str) -> int:
         """Up to where the log was applied."""
         known = self._cursors.get(project_id)
-        if known is not None:
+        if known is not None and self._lease.is_valid():
             return known
-        positions = await self._record.index_cursors.positions(self._index_name)
-        return positions.get(project_id, (0, 0))[0]
+        return await self._record.index_cursors.position(project_id, self._index_name)
 
     async def read_index_changes(self, project_id: str, after_sequence: int, limit: int) -> list[IndexChange]:
         """The next changes, with vectors."""
@@ -132,9 +134,14 @@ class IndexableLog:
         self._cursors.pop(project_id, None)
         self._unwritten.discard(project_id)
 
-    async def wait_for_change(self, timeout: float) -> None:
-        """Returns at the next change of any project."""
-        await self._record.signal.wait_any(timeout)
+    def forget_cursors(self) -> None:
+        """Another replica may have gone on from here."""
+        self._cursors.clear()
+        self._unwritten.clear()
+
+    def changes_waiter(self) -> Callable[[float], Awaitable[None]]:
+        """Waits for the next change of any project from now on."""
+        return self._record.signal.changes_waiter()
 
     async def index_entries(self, project_id: str) -> AsyncIterator[IndexEntry]:
         """Everything that the index should hold of a project."""
@@ -203,10 +210,11 @@ class IndexApplier:
         ]
 
     async def stop(self) -> None:
-        """Stops following and writes the cursors a last time."""
+        """Stops following, lets end what is being written, and writes the cursors a last time."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._follower.settle()
         with contextlib.suppress(MnemonError):
             await self._log.write_cursors()
 

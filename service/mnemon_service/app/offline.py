@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mnemon_service.app.embedders import EmbedderChoice, SettingsWrong, build_embedder
-from mnemon_service.app.index_choice import build_index, cursor_name
+from mnemon_service.app.index_choice import build_index, cursor_name, index_lease
 from mnemon_service.app.indexing import IndexableLog
 from mnemon_service.data_directory import DataDirectory
 from mnemon_service.index.follower import Follower
@@ -63,10 +63,14 @@ async def opened_offline(settings: Settings) -> AsyncIterator[Offline]:
         await index.open()
         stack.push_async_callback(index.close)
         space = choice.embedder.name if choice.embedder else ""
-        log = IndexableLog(record, cursor_name(settings, directory.path), space)
+        lease = index_lease(settings, record)
+        if lease is not None:
+            await lease.start()
+            stack.push_async_callback(lease.stop)
+        log = IndexableLog(record, cursor_name(settings, directory.path), space, lease)
         stack.push_async_callback(log.write_cursors)
         backfill = VectorBackfill(record, TextEmbedding(record, choice.embedder), _not_yet)
-        yield Offline(record, choice, index, Follower(index, log), backfill)
+        yield Offline(record, choice, index, Follower(index, log, lease), backfill)
 
 
 async def _not_yet(_project_id: str, _memory_ids: list[str]) -> None:

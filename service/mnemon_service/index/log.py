@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,8 +44,13 @@ class Log(Protocol):
         """Move the cursor forward; a smaller position than the present one is ignored."""
         ...
 
-    async def wait_for_change(self, timeout: float) -> None:
-        """Return at the next change of any project, at the latest after `timeout` seconds."""
+    def changes_waiter(self) -> Callable[[float], Awaitable[None]]:
+        """Returns at the next change of any project from now on, at the latest after so many seconds: take
+        it, look, then wait."""
+        ...
+
+    def forget_cursors(self) -> None:
+        """Others may have moved the cursors since they were read."""
         ...
 
     def index_entries(self, project_id: str) -> AsyncIterator[IndexEntry]:

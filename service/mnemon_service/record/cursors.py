@@ -23,6 +23,10 @@ _POSITIONS: Final = sa.select(
         ),
     )
 )
+_POSITION: Final = sa.select(index_cursors.c.sequence).where(
+    index_cursors.c.project_id == sa.bindparam("project_id"),
+    index_cursors.c.index_name == sa.bindparam("index_name"),
+)
 _BEHIND: Final = _POSITIONS.where(
     projects.c.last_sequence > sa.func.coalesce(index_cursors.c.sequence, sa.literal_column("0"))
 )
@@ -33,6 +37,11 @@ class IndexCursors:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def position(self, project_id: str, index_name: str) -> int:
+        """Up to where the index has applied a project's log; 0 if never."""
+        parameters = {"project_id": project_id, "index_name": index_name}
+        return await self._database.read(lambda c: int(c.scalar(_POSITION, parameters) or 0))
 
     async def positions(self, index_name: str) -> dict[str, tuple[int, int]]:
         """For every project: up to where the index has applied the log (0 if never), and the log's end."""

@@ -34,6 +34,7 @@ from mnemon_service.record.exports import Exports
 from mnemon_service.record.feedback import Feedback
 from mnemon_service.record.freshness import Freshness
 from mnemon_service.record.idempotency import find_answer
+from mnemon_service.record.index_leases import IndexLeases
 from mnemon_service.record.keys import Keys
 from mnemon_service.record.log import Log
 from mnemon_service.record.memories import Memories
@@ -88,6 +89,7 @@ class Record:
         self.entity_lists = EntityLists(database, tokens)
         self.operations = Operations(database, clock, tokens, signal)
         self.index_cursors = IndexCursors(database)
+        self.index_leases = IndexLeases(database, signal)
         self.projects = Projects(database, clock, tokens)
         self.freshness = Freshness(database)
         self.audit = Audit(database, clock, tokens)

@@ -320,6 +320,17 @@ index_cursors: Final = sa.Table(
     sa.PrimaryKeyConstraint("project_id", "index_name"),
 )
 
+index_leases: Final = sa.Table(
+    "index_leases",
+    metadata,
+    sa.Column("index_name", String, nullable=False),
+    _string("holder"),
+    _number("beat"),
+    _string("wanted_by"),
+    sa.PrimaryKeyConstraint("index_name"),
+)
+"""Which replica writes to an index that several share; see `index_leases.py`."""
+
 secrets: Final = sa.Table(
     "secrets",
     metadata,

@@ -15,6 +15,8 @@ import tenacity
 LOG_CHANNEL: Final = "mnemon_log"
 """PostgreSQL's channel; a payload is `<sequence> <project>` or `operations`."""
 OPERATIONS: Final = "operations"
+LEASE_CHANNEL: Final = "mnemon_leases"
+"""Says that a lease of an index was asked for or handed on."""
 LISTENER: Final = "mnemon listener"
 """What PostgreSQL calls the listening connection (`application_name`)."""
 PING_SECONDS: Final = 15.0
@@ -32,6 +34,7 @@ class ChangeSignal:
         self._waiting: dict[str, asyncio.Event] = {}
         self._anything = asyncio.Event()
         self._work = asyncio.Event()
+        self._leases = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
 
     def announce(self, project_id: str, sequence: int) -> None:
@@ -57,6 +60,10 @@ class ChangeSignal:
     def announce_operations(self) -> None:
         """There is work, or some of it has ended."""
         self._work = _replaced(self._work)
+
+    def announce_leases(self) -> None:
+        """The lease of an index was asked for or handed on."""
+        self._leases = _replaced(self._leases)
 
     async def wait_beyond(self, project_id: str, sequence: int, timeout: float) -> bool:
         """True as soon as the log of the project goes beyond `sequence`, False after `timeout` seconds.
@@ -88,6 +95,12 @@ class ChangeSignal:
         """Waits as `wait_operations`, for what happens from now on, also before it is called: take it,
         look, then wait."""
         event = self._work
+        return lambda timeout: _wait(event, timeout)
+
+    def leases_waiter(self) -> Callable[[float], Awaitable[None]]:
+        """Returns when a lease of an index was asked for or handed on, at the latest after so many seconds;
+        as `changes_waiter`."""
+        event = self._leases
         return lambda timeout: _wait(event, timeout)
 
     async def listen(self, url: sa.URL) -> None:
@@ -129,6 +142,7 @@ class ChangeSignal:
         connection.add_termination_listener(lambda _connection: ended.set())
         try:
             await connection.add_listener(LOG_CHANNEL, self._heard)
+            await connection.add_listener(LEASE_CHANNEL, lambda *_: self.announce_leases())
             # Listening first: what is committed from now on is heard, what was before is read.
             for project_id, sequence in await connection.fetch(_ENDS):
                 self.announce(project_id, sequence)
@@ -154,6 +168,7 @@ class ChangeSignal:
         for one project's log is woken by its end, which is read when the connection stands again.)"""
         self._anything = _replaced(self._anything)
         self._work = _replaced(self._work)
+        self._leases = _replaced(self._leases)
 
 
 def _replaced(event: asyncio.Event) -> asyncio.Event:
