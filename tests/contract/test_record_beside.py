@@ -136,6 +136,10 @@ async def test_named_entities_follow_their_memories(record: Record) -> None:
     ]
     assert await record.entities.memory_ids(ALL, "rome") == [both.id, rome.id]
     assert await record.entities.known_to(ALL, BO.owner) == [Entity("Ana", "PERSON"), Entity("Rome", "PLACE")]
+    assert await record.entities.known_among(ALL, BO.owner, ["rome", "Paris", "\x00"]) == [
+        Entity("Rome", "PLACE")
+    ]
+    assert await record.entities.known_among(ALL, BO.owner, []) == []
     async with record.write(ALL, ACTOR) as write:
         before = (await write.current([both.id]))[both.id]
         write.update(replace(before, entities=(Entity("Oslo", "PLACE"),)))

@@ -49,6 +49,7 @@ async def test_a_stranger_reads_nothing(record: Record, stranger: Access) -> Non
     assert await record.messages.batch_get(stranger, [message.id]) == {}
     assert await record.entities.memory_ids(stranger, "rome") == []
     assert await record.entities.known_to(stranger, ANA.owner) == []
+    assert await record.entities.known_among(stranger, ANA.owner, ["Ana", "Rex", "Berlin"]) == []
     with pytest.raises(NotFound):
         await record.entities.get_scope(stranger, "user_id", "ana")
     with pytest.raises(NotFound):

@@ -451,8 +451,21 @@ async def test_what_a_person_says_again_is_evidence_again(world: MemoryWorld) ->
 
 async def test_what_an_assistant_adds_to_what_it_recalls_is_kept(world: MemoryWorld) -> None:
     await world.store("Ana lives in Berlin.")
-    await world.add(messages=[{"content": "Ana lives in Berlin. The zoo opens at nine.", "role": ASSISTANT}])
-    assert len(await world.known()) == 2
+    said = "What I know:\n- Ana lives in Berlin. [m1]\n- The zoo opens at nine.\n- It closes at six."
+    added = await world.add(messages=[{"content": said, "role": ASSISTANT}])
+    (new,) = [memory for memory in await world.known() if memory.id in {m.memory.id for m in added.changes}]
+    assert "zoo" in new.text and "closes" in new.text
+    assert "Berlin" not in new.text, "what it repeats is left out of what it adds"
+    assert "Berlin" not in new.sources[0].quote
+
+
+async def test_names_known_in_the_scope_are_found_also_in_german(world: MemoryWorld) -> None:
+    await world.add("I moved to Lisbon with Anouk last week.")
+    added = await world.add("Heute war ich mit Anouk im Kino.")
+    assert "Anouk" in [entity.name for entity in added.changes[0].memory.entities]
+    await world.store("Ana lives in Berlin.")
+    other = await world.add("Heute war ich im Kino in der Stadt.")
+    assert "Kino" not in [entity.name for entity in other.changes[0].memory.entities]
 
 
 async def test_with_a_model_what_an_assistant_repeats_is_refused(world: MemoryWorld) -> None:

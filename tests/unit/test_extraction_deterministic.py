@@ -130,8 +130,8 @@ def test_the_speakers_own_day_counts_not_the_one_in_utc() -> None:
 
 def test_named_things_are_found() -> None:
     extraction = extract(
-        [user('I moved to Lisbon with rex, read "The Waves" and write to ana@example.org.')],
-        known_names=["Rex"],
+        [user('I moved to Lisbon with Rex, read "The Waves" and write to ana@example.org.')],
+        known=[Entity("Rex", "PERSON")],
         now=NOW,
     )
     assert extraction.facts[0].entities == (

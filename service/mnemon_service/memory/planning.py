@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from mnemon_service.memory.embedding import TextEmbedding
+from mnemon_service.memory.extraction.entities import names_that_may_be
 from mnemon_service.memory.planned import AddPlan, AddRequest
 from mnemon_service.memory.ports import LanguageModels, Recall
 from mnemon_service.memory.understanding.conversation import (
@@ -22,10 +23,11 @@ from mnemon_service.memory.understanding.understand import understand
 from mnemon_service.memory.understood import plan_of_model, plan_of_procedure, plan_without_model
 from mnemon_service.memory.verbatim import plan_verbatim
 from mnemon_service.model.indexed_text import indexed_text
-from mnemon_service.model.memory import Memory, MemoryType
+from mnemon_service.model.memory import Entity, Memory, MemoryType, Role
 from mnemon_service.model.message import Message
 from mnemon_service.model.settings import ProjectSettings
 from mnemon_service.model.stages import Stages
+from mnemon_service.model.text_hash import duplicate_hash
 from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.llm import LanguageModel
 from mnemon_service.record.record import Record
@@ -64,16 +66,44 @@ class Planner:
             return await self._procedure(model, request, settings, stages)
         context = await self._context(access, request, stages)
         if model is None:
-            with stages.stage("extract"):
-                before = context[-1] if context else None
-                if sum(len(message.content) for message in request.messages) <= INLINE_CHARACTERS:
-                    return plan_without_model(request, (), before, now)
-                return await asyncio.to_thread(plan_without_model, request, (), before, now)
+            return await self._without_model(access, request, context, stages, now)
         neighbours, usage = await self._neighbours(access, request, stages)
         conversation = _conversation(request, settings, context, tuple(neighbours.values()), now)
         with stages.stage("extract"):
             plan = plan_of_model(await understand(model, conversation), request, neighbours)
         return replace(plan, usage=(*usage, *plan.usage))
+
+    async def _without_model(
+        self,
+        access: Access,
+        request: AddRequest,
+        context: tuple[Message, ...],
+        stages: Stages,
+        now: datetime,
+    ) -> AddPlan:
+        """What the deterministic extractor finds. Where an assistant repeats what is known and says more
+        besides, the messages are read once more without what it repeats."""
+        with stages.stage("recall"):
+            names = names_that_may_be(message.content for message in request.messages if is_evidence(message))
+            known = await self._record.entities.known_among(access, request.scope.owner, names)
+        before = context[-1] if context else None
+        with stages.stage("extract"):
+            plan = await _extracted(request, known, before, now)
+            recalled = await self._recalled_in_part(access, request, plan)
+            return await _extracted(request, known, before, now, recalled) if recalled else plan
+
+    async def _recalled_in_part(self, access: Access, request: AddRequest, plan: AddPlan) -> frozenset[str]:
+        """Statements that the scope holds, by `duplicate_hash`, of passages that state others besides."""
+        mixed = [
+            {duplicate_hash(text) for text in fact.echoed}
+            for fact in plan.facts
+            if len(fact.echoed) > 1 and fact.sources[0].role is Role.ASSISTANT
+        ]
+        if not mixed:
+            return frozenset()
+        asked = {(request.scope, digest) for digest in frozenset().union(*mixed)}
+        held = {digest for _, digest in await self._record.memories.said_already(access, asked)}
+        return frozenset(digest for passage in mixed if not passage <= held for digest in passage & held)
 
     async def _procedure(
         self, model: LanguageModel, request: AddRequest, settings: ProjectSettings, stages: Stages
@@ -102,6 +132,18 @@ class Planner:
             ranked = sorted((near for nears in found for near in nears), key=lambda near: -near.cosine)
             memories = {near.memory.id: near.memory for near in ranked}
             return dict(list(memories.items())[:NEIGHBOURS]), embedded.usage
+
+
+async def _extracted(
+    request: AddRequest,
+    known: Collection[Entity],
+    before: Message | None,
+    now: datetime,
+    recalled: Collection[str] = (),
+) -> AddPlan:
+    if sum(len(message.content) for message in request.messages) <= INLINE_CHARACTERS:
+        return plan_without_model(request, known, before, now, recalled)
+    return await asyncio.to_thread(plan_without_model, request, known, before, now, recalled)
 
 
 def _instructions(request: AddRequest, settings: ProjectSettings) -> Instructions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from mnemon_service.memory.extraction import deterministic
@@ -11,15 +11,21 @@ from mnemon_service.memory.planned import AddPlan, AddRequest, ChangeEvent, Plan
 from mnemon_service.memory.recalled import echoed_texts
 from mnemon_service.memory.understanding.plan import Action, Decision, Plan, Refusal
 from mnemon_service.memory.understanding.procedure import Procedure
-from mnemon_service.model.memory import Memory, MemoryType, Source
+from mnemon_service.model.memory import Entity, Memory, MemoryType, Source
 from mnemon_service.model.message import Message
 
 
 def plan_without_model(
-    request: AddRequest, known_names: tuple[str, ...], before: Message | None, now: datetime
+    request: AddRequest,
+    known: Collection[Entity],
+    before: Message | None,
+    now: datetime,
+    recalled: Collection[str] = (),
 ) -> AddPlan:
     """What the deterministic extractor finds; it adds and never guesses an update or a deletion."""
-    extraction = deterministic.extract(request.messages, known_names=known_names, before=before, now=now)
+    extraction = deterministic.extract(
+        request.messages, known=known, before=before, now=now, recalled=recalled
+    )
     messages = {message.id: message for message in request.messages}
     facts = tuple(_extracted(fact, messages, request) for fact in extraction.facts)
     return AddPlan(facts, deterministic.VERSION)

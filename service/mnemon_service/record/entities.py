@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -15,6 +15,7 @@ from mnemon_service.model.memory import Entity, MemoryState
 from mnemon_service.model.scope import SCOPE_FIELDS
 from mnemon_service.record.accounts import entity_key
 from mnemon_service.record.database import Database
+from mnemon_service.record.dialects import any_of
 from mnemon_service.record.page_tokens import PageTokens
 from mnemon_service.record.queries import scope_conditions, scope_parameters
 from mnemon_service.record.schema import entities, memories, memory_entities, scope_entities
@@ -73,6 +74,7 @@ _KNOWN: Final = (
     )
     .order_by(entities.c.name)
 )
+_KNOWN_AMONG: Final = _KNOWN.where(any_of(memory_entities.c.key, "keys"))
 
 
 class Entities:
@@ -149,13 +151,30 @@ class Entities:
 
         Empty if the owner lies outside a bound access.
         """
-        if not access.bound.is_empty and owner not in {f"{k}:{v}" for k, v in access.bound.named().items()}:
+        if _is_outside(access, owner):
             return []
         rows = await self._rows(_KNOWN, {"project_id": access.project_id, "owner": owner})
         return [Entity(row.name, row.type) for row in rows]
 
+    async def known_among(self, access: Access, owner: str, names: Collection[str]) -> Sequence[Entity]:
+        """Those of `names`, in any case, that the present memories of an owner name, as spelled there.
+
+        Empty if the owner lies outside a bound access.
+        """
+        keys = {key for name in names if "\x00" not in (key := entity_key(name))}
+        if not keys or _is_outside(access, owner):
+            return []
+        parameters = {"project_id": access.project_id, "owner": owner, "keys": sorted(keys)}
+        rows = await self._rows(_KNOWN_AMONG, parameters)
+        return [Entity(row.name, row.type) for row in rows]
+
     async def _rows(self, query: sa.Select[Any], parameters: dict[str, Any]) -> Sequence[sa.Row[Any]]:
         return await self._database.read(lambda connection: connection.execute(query, parameters).all())
+
+
+def _is_outside(access: Access, owner: str) -> bool:
+    """Whether an access is bound to a scope that is not this owner's."""
+    return not access.bound.is_empty and owner not in {f"{k}:{v}" for k, v in access.bound.named().items()}
 
 
 def _check_kind(kind: str) -> None:

@@ -28,7 +28,7 @@ import numpy as np
 from mnemon_service.memory.extraction import calendar, dates, sentences
 from mnemon_service.memory.extraction.deterministic import extract
 from mnemon_service.memory.extraction.facts import Dropped, ExtractedFact, Extraction
-from mnemon_service.model.memory import EventTime, Precision
+from mnemon_service.model.memory import Entity, EventTime, Precision
 from mnemon_service.model.message import Message
 from mnemon_service.providers.local_embedding import LocalEmbedder
 
@@ -66,13 +66,14 @@ def _conversation(item: dict[str, Any]) -> Conversation:
         if isinstance(value, list)
         for turn in value
     ]
-    names = (said["speaker_a"], said["speaker_b"])
+    people = [Entity(said[one], "PERSON") for one in ("speaker_a", "speaker_b")]
+    now = datetime(2030, 1, 1, tzinfo=UTC)
     facts: list[ExtractedFact] = []
     dropped: list[Dropped] = []
     milliseconds: list[float] = []
     for before, turn in zip([None, *turns], turns, strict=False):
         start = time.perf_counter()
-        one = extract([turn], known_names=names, now=datetime(2030, 1, 1, tzinfo=UTC), before=before)
+        one = extract([turn], known=people, now=now, before=before)
         milliseconds.append((time.perf_counter() - start) * 1000)
         facts += one.facts
         dropped += one.dropped

@@ -2,7 +2,7 @@
 
 A dialogue gives messages, existing memories, and what is expected:
 - `facts`: each names words that one extracted text must hold (case folded), and perhaps `when`, the day
-  and precision of its event time;
+  and precision of its event time, and `entities`, the names of all that it names;
 - `fine`: words of facts that may be extracted and are not asked for;
 - `never`: words that no extracted fact may hold together;
 - `changes`: for an extractor that reconciles, the action (any of those named), its target and words of the
@@ -35,6 +35,8 @@ class Expected:
     """A fact that must be found."""
 
     words: tuple[str, ...]
+    entities: tuple[str, ...] | None = None
+    """The names of exactly the things that the fact names; None if they are not looked at."""
     when: str = ""
     """Its event time as `2024-03-13/DAY`, empty if it is not asked for."""
 
@@ -133,7 +135,14 @@ def _dialogue(item: dict[str, Any]) -> Dialogue:
             Memory(id=one["id"], project_id="evaluation", scope=SCOPE, text=one["text"])
             for one in item["memories"]
         ),
-        facts=tuple(Expected(_folded(one["words"]), one.get("when", "")) for one in item["facts"]),
+        facts=tuple(
+            Expected(
+                _folded(one["words"]),
+                tuple(one["entities"]) if "entities" in one else None,
+                one.get("when", ""),
+            )
+            for one in item["facts"]
+        ),
         fine=tuple(map(_folded, item["fine"])),
         never=tuple(map(_folded, item["never"])),
         changes=tuple(
@@ -176,6 +185,21 @@ def score_facts(dialogue: Dialogue, facts: Sequence[ExtractedFact]) -> Score:
         else:
             faults.append(f"{dialogue.name}: says {fact.text!r}")
     return Score(len(dialogue.facts), found, len(facts), right, forbidden, tuple(faults))
+
+
+def score_entities(dialogue: Dialogue) -> Score:
+    """What the deterministic extractor names in the facts whose entities are written down."""
+    facts = extract(dialogue.messages, now=dialogue.at).facts
+    total = Score()
+    for expected in dialogue.facts:
+        fact = next((fact for fact in facts if _holds(fact.text, expected.words)), None)
+        if expected.entities is None or fact is None:
+            continue
+        wanted, named = set(expected.entities), {entity.name for entity in fact.entities}
+        right = len(wanted & named)
+        wrong = sorted(f"{dialogue.name}: {name!r}" for name in wanted ^ named)
+        total += Score(len(wanted), right, len(named), right, faults=tuple(wrong))
+    return total
 
 
 def score_decisions(dialogue: Dialogue, decisions: Sequence[Decision]) -> Score:

@@ -21,7 +21,14 @@ from mnemon_service.settings import Settings
 from quality.extraction.pairs import Pair
 from quality.extraction.pairs import load as load_pairs
 from quality.extraction.run import LIVE_MODELS, print_table, run_live, score_model
-from quality.extraction.scoring import Dialogue, Score, load, score_decisions, score_deterministic
+from quality.extraction.scoring import (
+    Dialogue,
+    Score,
+    load,
+    score_decisions,
+    score_deterministic,
+    score_entities,
+)
 from support.provider_servers.llm_gemini import gemini_llm_server
 from support.provider_servers.llm_script import KEY, Reply
 from support.scripted_model import Said, ScriptedModel
@@ -46,6 +53,13 @@ def test_recall_and_precision_stay_above_the_floor() -> None:
     total = sum(map(score_deterministic, DIALOGUES), Score())
     assert total.recall >= LEAST_RECALL, total.faults
     assert total.precision >= LEAST_PRECISION, total.faults
+
+
+def test_what_german_sentences_name_is_found_and_no_noun_besides() -> None:
+    total = sum(map(score_entities, DIALOGUES), Score())
+    assert total.wanted >= 20
+    assert total.precision == 1.0, total.faults
+    assert total.recall >= LEAST_RECALL, total.faults
 
 
 @pytest.mark.parametrize(

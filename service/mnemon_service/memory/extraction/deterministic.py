@@ -14,6 +14,7 @@ than English keep their first person and get the speaker's name before them. `ca
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -35,16 +36,20 @@ from mnemon_service.memory.extraction.dates import DatedPhrase
 from mnemon_service.memory.extraction.facts import Dropped, Evidence, ExtractedFact, Extraction
 from mnemon_service.memory.extraction.persons import Speaker
 from mnemon_service.memory.extraction.sentences import Sentence
-from mnemon_service.model.memory import MemoryType, Role
+from mnemon_service.memory.extraction.statements import statements
+from mnemon_service.model.memory import Entity, MemoryType, Role
 from mnemon_service.model.message import Message
+from mnemon_service.model.text_hash import duplicate_hash
 
-VERSION: Final = "deterministic/1"
+VERSION: Final = "deterministic/2"
 """Stored with each memory as its extractor; changes whenever the same messages could give other facts."""
 MAXIMUM_PASSAGE: Final = 320
 """Characters up to which sentences that lean on each other stay one fact."""
 MAXIMUM_ASSISTANT_PASSAGE: Final = 480
 """The same for an assistant, whose sentences of one answer belong together."""
 
+RECALLED: Final = "recalled from memory"
+"""Why words are dropped that came out of Mnemon."""
 SHORT_ANSWER: Final = 80
 """Characters; what is no longer and answers a question keeps the question beside it."""
 _LONGEST_QUESTION: Final = 200
@@ -95,15 +100,18 @@ class _Draft:
 def extract(
     messages: Sequence[Message],
     *,
-    known_names: Collection[str] = (),
+    known: Collection[Entity] = (),
     now: datetime,
     before: Message | None = None,
+    recalled: Collection[str] = (),
 ) -> Extraction:
     """Every statement that may carry a fact, in the order of the conversation, and all that was left out.
 
-    Relative dates count from a message's `observed_time`, or from `now` where it has none. `known_names`
-    are names known in the scope; they help to find entities. `before` is what was said just before the
-    first message, if known: a short answer keeps the question it answers, nothing else is taken from it.
+    Relative dates count from a message's `observed_time`, or from `now` where it has none. `known`
+    is what memories of the scope name; it helps to find entities. `before` is what was said just before
+    the first message, if known: a short answer keeps the question it answers, nothing else is taken from
+    it. `recalled` are statements that the scope holds, by `duplicate_hash`: they are left out of what an
+    assistant says besides; a passage that says nothing else stays, for the caller to tell of.
     System and tool messages, and text the agent recalled from memory, are never extracted. Equal input
     gives equal output; nothing is raised for any text.
     """
@@ -116,15 +124,15 @@ def extract(
             continue
         reading.read(message, previous)
         previous = message
-    names = people | {name for name in known_names if name.strip()}
-    facts = _without_repeats(_fact(draft, names) for draft in reading.drafts)
+    drafts = [part for draft in reading.drafts for part in reading.without_recalled(draft, recalled)]
+    facts = _without_repeats(_fact(draft, people, known) for draft in drafts)
     return Extraction(tuple(facts), tuple(reading.dropped))
 
 
 def _why_whole(message: Message) -> str | None:
     """Why no word of a message is extracted, or None if it is to be read."""
     if message.recalled:
-        return "recalled from memory"
+        return RECALLED
     if message.role is Role.SYSTEM:
         return "system message"
     if message.role is Role.TOOL:
@@ -182,6 +190,26 @@ class _Reading:
             and chatter.asks_yes_or_no(question.evidence.quote, self._language)
         )
 
+    def without_recalled(self, draft: _Draft, recalled: Collection[str]) -> list[_Draft]:
+        """What an assistant's passage says besides statements that are known, part by part."""
+        if not recalled or draft.message.role is not Role.ASSISTANT:
+            return [draft]
+        content = draft.message.content
+        said = [statements(content[span.start : span.end]) for span in draft.spans]
+        # What only leads in to a list states nothing, and goes with what it leads to.
+        old = [all(duplicate_hash(text) in recalled for text in texts) for texts in said]
+        if all(old) or not any(texts and known for texts, known in zip(said, old, strict=True)):
+            return [draft]
+        parts: list[_Draft] = []
+        for known, group in itertools.groupby(zip(old, draft.spans, strict=True), lambda pair: pair[0]):
+            spans = [span for _, span in group]
+            if known:
+                for span in spans:
+                    self._drop(draft.message, content[span.start : span.end], RECALLED)
+            else:
+                parts.append(replace(draft, spans=spans))
+        return parts
+
     def _drop(self, message: Message, sentence: str, why: str) -> None:
         self.dropped.append(Dropped(message.id, sentence, why))
 
@@ -218,7 +246,7 @@ def _stays_with(draft: _Draft, sentence: str, span: Sentence) -> bool:
     )
 
 
-def _fact(draft: _Draft, names: Collection[str]) -> ExtractedFact:
+def _fact(draft: _Draft, people: Collection[str], known: Collection[Entity]) -> ExtractedFact:
     content, english = draft.message.content, draft.language == "en"
     written: list[str] = []
     found: list[DatedPhrase] = []
@@ -229,7 +257,7 @@ def _fact(draft: _Draft, names: Collection[str]) -> ExtractedFact:
         sentence = _with_dates(sentence, phrases, draft.language)
         written.append(persons.resolve(sentence, draft.speaker) if english else sentence)
     text = persons.introduced(" ".join(" ".join(written).split()), draft.speaker)
-    named = entities.find(text, names, draft.language)
+    named = entities.find(text, people, draft.language, known)
     question = draft.question if draft.is_bare_answer or len(draft.quote) <= SHORT_ANSWER else None
     if question:
         text = f"{text} {question.beside}"
