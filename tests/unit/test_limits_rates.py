@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from mnemon_service.model.errors import Reason, ResourceExhausted
 from mnemon_service.model.settings import Limits
 from mnemon_service.server.quotas import effective
-from mnemon_service.server.rates import Subject
+from mnemon_service.server.rates import (
+    LONGEST_BACKLOG_SECONDS,
+    REFUSAL_BURST,
+    REFUSALS_PER_SECOND,
+    Subject,
+)
 
 
 def ask(subject: Subject, rate: float, now: float) -> float:
@@ -75,3 +80,18 @@ def test_places_are_limited_and_given_back(streaming: bool) -> None:
 def test_zero_is_a_limit_and_absence_is_the_default() -> None:
     default = Limits(requests_per_second=7, adds_per_day=9)
     assert effective(Limits(adds_per_day=0), default) == Limits(requests_per_second=7, adds_per_day=0)
+
+
+def test_refusals_are_heard_at_once_until_there_were_many_and_then_at_a_pace() -> None:
+    subject = Subject("project")
+    pauses = [subject.refusal_pause(100.0) for _ in range(REFUSAL_BURST + 10)]
+    assert pauses[:REFUSAL_BURST] == [pytest.approx(0.0)] * REFUSAL_BURST
+    assert pauses[REFUSAL_BURST:] == [pytest.approx(place / REFUSALS_PER_SECOND) for place in range(1, 11)]
+    assert subject.refusal_pause(200.0) == 0, "who waited is forgiven"
+
+
+@given(st.integers(1, 100_000))
+def test_no_backlog_of_refusals_holds_up_a_caller_for_ever(refused: int) -> None:
+    subject = Subject("project", refused_until=100.0 + refused)
+    subject.refusal_pause(100.0)
+    assert subject.refusal_pause(100.0 + LONGEST_BACKLOG_SECONDS) <= 1 / REFUSALS_PER_SECOND

@@ -29,13 +29,10 @@ SPENDING: Final = frozenset(
     }
 )
 """Calls that ask a language model."""
-REFUSALS_PER_SECOND: Final = 20.0
-"""How many refusals a second one project or key hears at most; the rest waits for its turn. So a flood of
-callers who try again at once costs the server little, and the other projects next to nothing, while a
-caller who is refused once hears so within milliseconds."""
-LONGEST_PAUSE_SECONDS: Final = 5.0
-MAXIMUM_PAUSED: Final = 1_000
-"""Refused calls that pause at once; more are answered without."""
+LONGEST_PAUSE_SECONDS: Final = 30.0
+"""How long a refusal may be held back."""
+MAXIMUM_PAUSED: Final = 4_000
+"""Refusals held back at once, about 30 KB each; more are sent without."""
 REMEMBERED: Final = 10_000
 """Projects and keys whose counters are kept."""
 
@@ -142,13 +139,15 @@ class Limiter:
                 await self._quotas.take_add(project_id, subject_id, subject.name, limits.adds_per_day)
 
     async def _pause(self, subject: Subject, refusal: ResourceExhausted, call: Call) -> None:
-        if self._paused >= MAXIMUM_PAUSED:
-            return
-        # Spread, so that those who were refused together do not come back together.
-        pause = random.uniform(0.5, 1.5) * subject.refusing / REFUSALS_PER_SECOND
-        pause = min(pause, LONGEST_PAUSE_SECONDS)
+        """Holds a refusal back when its subject heard many: a caller who tries again at once, always, is
+        slowed down to a pace that costs the others nothing they would notice."""
+        pause = min(subject.refusal_pause(self._now()), LONGEST_PAUSE_SECONDS)
         if call.time_remaining is not None:
             pause = min(pause, call.time_remaining / 2)
+        if pause <= 0 or self._paused >= MAXIMUM_PAUSED:
+            return
+        # Spread, so that those who were refused together do not come back together.
+        pause *= random.uniform(0.5, 1.0)
         self._paused += 1
         subject.refusing += 1
         try:

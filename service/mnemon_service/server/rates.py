@@ -18,6 +18,13 @@ NEVER_SECONDS: Final = 3600.0
 """What a caller is told to wait where the limit is 0 and only an administrator can help."""
 PLACE_SECONDS: Final = 0.5
 """What a caller is told to wait for a free place: about as long as a call takes."""
+REFUSALS_PER_SECOND: Final = 5.0
+"""How many refusals a second one project or key hears at length; a refusal takes about as much of the
+processor as a small call, and at 20 a second the others' p95 moved (by 9 to 20 %, with 64 callers)."""
+REFUSAL_BURST: Final = 50
+"""Refusals that it hears at once before that: a caller who heeds them is not held up."""
+LONGEST_BACKLOG_SECONDS: Final = 60.0
+"""How far ahead refusals are spread."""
 
 
 @dataclass(slots=True)
@@ -33,6 +40,8 @@ class Subject:
     streams: int = 0
     refusing: int = 0
     """Calls that are refused and do not know it yet."""
+    refused_until: float = 0.0
+    """The time at which the refusals so far would have been heard, one after the other at their pace."""
 
     def require_place(self, limits: Limits, *, streaming: bool) -> None:
         """Raises `ResourceExhausted` (TOO_MANY_CONCURRENT_CALLS) if all places are taken."""
@@ -75,6 +84,12 @@ class Subject:
         """Gives the place back."""
         self.streams -= streaming
         self.calls -= not streaming
+
+    def refusal_pause(self, now: float) -> float:
+        """Counts a refusal; the seconds until it may be heard (generic cell rate algorithm, ITU-T I.371)."""
+        heard = max(self.refused_until, now) + 1 / REFUSALS_PER_SECOND
+        self.refused_until = min(heard, now + LONGEST_BACKLOG_SECONDS)
+        return max(0.0, heard - now - REFUSAL_BURST / REFUSALS_PER_SECOND)
 
     @property
     def is_idle(self) -> bool:
