@@ -20,6 +20,8 @@ from pydantic_settings import (
 
 from mnemon_service.model.language_model import LanguageModelSettings
 
+SearchWeight = Literal["semantic", "keyword", "entity", "time", "speaker", "recency", "neighbour", "session"]
+
 
 class Settings(BaseSettings):
     """The effective settings of one server process."""
@@ -182,6 +184,11 @@ class Settings(BaseSettings):
     )
     search_view_megabytes: Annotated[int, Field(ge=1)] = Field(
         128, description="Memory for all of them; the least recently searched scope goes first."
+    )
+    search_weights: dict[SearchWeight, Annotated[float, Field(ge=0, le=10)]] = Field(
+        {},
+        description='Weights of a hybrid search that differ from the defaults: {"keyword": 1.2, "time": 0}. '
+        "Thresholds then mean something else.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
