@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 
 from mnemon.v1 import search_service_pb2 as pb
-from mnemon_service.index.milvus import MilvusIndex
-from mnemon_service.model.errors import InvalidArgument
+from mnemon_service.index.milvus import MilvusIndex, lite_index
+from mnemon_service.model.errors import InvalidArgument, Unavailable
 from mnemon_service.search.settings import SearchSettings
-from support.search_world import SearchWorld, request, search_world, word_index
+from support.search_world import SearchWorld, WordSpace, request, search_world, word_index
 
 QUICK = SearchSettings(live_debounce_seconds=0.01, live_longest_wait_seconds=0.05)
 PATIENT = replace(QUICK, live_debounce_seconds=60.0, live_longest_wait_seconds=60.0)
@@ -122,6 +123,35 @@ async def test_an_unfinished_utterance_that_changes_nothing_is_silent(world: Sea
     answer = await conversation.hear()
     assert (answer.revision, answer.text) == (2, "my dog  ")
     await conversation.end()
+
+
+async def test_text_that_grew_costs_one_embedding_and_asks_no_index(tmp_path: Path) -> None:
+    """The index hangs after the first answer; what was found then still serves. A finished utterance
+    needs it."""
+    hanging = lite_index(tmp_path, embedder=WordSpace.name, dimensions=WordSpace.dimension, timeout=1.0)
+    embedder = WordSpace()
+    options = replace(QUICK, views=False)
+    async with search_world(tmp_path, hanging, options=options, embedder=embedder) as world:
+        await world.remember("my dog is Rex", "the train to Oslo is late", "tea is better than coffee")
+        await world.apply()
+        conversation = Conversation(world, top_k=1)
+        conversation.say("tea")
+        [tea] = (await conversation.hear()).added
+        assert tea.memory.text == "tea is better than coffee"
+        engine = psutil.Process(hanging._engine.process_id)  # type: ignore[attr-defined]
+        engine.suspend()
+        try:
+            before = embedder.calls
+            conversation.say("tea on the train to Oslo")
+            [train] = (await conversation.hear()).added
+            assert train.memory.text == "the train to Oslo is late"
+            assert embedder.calls == before + 1
+            conversation.say("tea on the train to Oslo", final=True)
+            with pytest.raises(Unavailable):
+                await conversation.end()
+        finally:
+            engine.resume()
+        await hanging.close()
 
 
 async def test_silence_takes_the_hits_away(world: SearchWorld) -> None:
