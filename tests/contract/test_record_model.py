@@ -31,6 +31,7 @@ from mnemon_service.model.memory import Memory, MemoryState, Version, VersionEve
 from mnemon_service.model.scope import Scope
 from mnemon_service.record.record import Record
 from mnemon_service.record.selection import AsOf, Order, OrderBy, Selection
+from mnemon_service.record.writing import Write
 from support.postgres import PostgresServer
 from support.records import ACTOR, ALL, PROJECT, TestClock, memory, request
 
@@ -79,10 +80,17 @@ class RecordMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.clock = TestClock()
         self.log: list[Version] = []
+        self.last: dict[str, Version] = {}
         self.erased: set[str] = set()
         self.names: list[str] = []
         self.record = self.do(self.opened())
+        self.replica = self.do(self.beside()) if self.server is not None else self.record
         self.add([*SCOPES, *SCOPES[:2]], old=True, ttl=None)
+
+    async def beside(self) -> Record:
+        """Another replica on the same database."""
+        assert self.server is not None
+        return await Record.open(self.server.url(self.database), connections=2, clock=self.clock)
 
     async def opened(self) -> Record:
         if self.server is not None:
@@ -102,6 +110,8 @@ class RecordMachine(RuleBasedStateMachine):
             return
         if sys.exc_info()[0] is None:
             self.check_every_moment()
+        if self.replica is not self.record:
+            self.do(self.replica.close())
         self.do(self.record.close())
         if self.server is not None:
             self.do(self.server.drop_database(self.database))
@@ -136,7 +146,14 @@ class RecordMachine(RuleBasedStateMachine):
         return [one.memory.id for one in sorted(found, key=key, reverse=order.descending)]
 
     def took_place(self, versions: tuple[Version, ...]) -> None:
-        """The write was acknowledged: it is part of the truth from now on."""
+        """The write was acknowledged: it is part of the truth from now on. Each change was made of what the
+        one before it had left."""
+        for one in versions:
+            before = self.last.get(one.memory.id)
+            assert one.memory.version == (before.memory.version + 1 if before else 1)
+            if before is not None and one.event is not VersionEvent.ERASED:
+                assert one.previous_text == before.memory.text, "a change was lost"
+            self.last[one.memory.id] = one
         self.log.extend(versions)
 
     def present(self, name: str, *states: MemoryState) -> Memory | None:
@@ -219,6 +236,57 @@ class RecordMachine(RuleBasedStateMachine):
             self.do(work())
             back = self.log[-1].memory
             assert back.state in HERE and (back.expire_time is None or back.expire_time > self.clock.now)
+
+    @rule(
+        writers=st.lists(
+            st.tuples(st.sampled_from([*STATES, "restore", "add"]), st.integers(0, 5), st.booleans()),
+            min_size=2,
+            max_size=6,
+        )
+    )
+    def at_once(self, writers: list[tuple[str, int, bool]]) -> None:
+        """Several writers change the same few memories, on two replicas where there are two. Each sees what
+        those before it left; the log says in which order they came, and one that came too late was told."""
+        done: list[tuple[Version, ...]] = []
+
+        async def writer(kind: str, name: str, record: Record) -> None:
+            async with record.write(ALL, ACTOR) as write:
+                if kind == "add":
+                    one = memory(f"text {len(self.names)}", SCOPES[0])
+                    self.names.append(one.id)
+                    write.add(one)
+                    write.add(memory("beside it", SCOPES[2]))
+                else:
+                    found = await write.load([name])
+                    await asyncio.sleep(0)
+                    self.change_one(write, kind, name, found[0].text if found else "")
+            done.append(write.versions)
+
+        async def all_of_them() -> list[BaseException | None]:
+            names = self.names[-6:]
+            return await asyncio.gather(
+                *(
+                    writer(kind, names[which % len(names)], self.replica if elsewhere else self.record)
+                    for kind, which, elsewhere in writers
+                ),
+                return_exceptions=True,
+            )
+
+        for error in self.do(all_of_them()):
+            assert error is None or isinstance(error, NotFound | FailedPrecondition), error
+        self.took_place(tuple(version for versions in sorted(done, key=_place) for version in versions))
+
+    def change_one(self, write: Write, kind: str, name: str, text: str) -> None:
+        """One change of a memory that was loaded. Raises `NotFound` or `FailedPrecondition` if it is not one
+        that can be changed so."""
+        if kind == "update":
+            write.update(memory(f"{text} and more", id=name))
+        elif kind == "supersede":
+            write.supersede(name, self.names[0])
+        elif kind == "delete":
+            write.delete(name)
+        else:
+            write.restore(name)
 
     @rule(data=st.data())
     def erase(self, data: st.DataObject) -> None:
@@ -375,6 +443,10 @@ class RecordMachine(RuleBasedStateMachine):
             page = self.do(self.record.memories.list(ALL, selection, page_size=500))
             truth = {one.memory.id: one.memory for one in self.visible(selection, position, moment)}
             assert {one.id: one for one in page.memories} == truth
+
+
+def _place(versions: tuple[Version, ...]) -> int:
+    return versions[0].sequence
 
 
 def campaign(machine: type[RecordMachine], examples: int) -> None:
