@@ -153,6 +153,11 @@ class Settings(BaseSettings):
     huggingface_api_key: SecretStr = Field(SecretStr(""), description="Also read from HF_TOKEN.")
     compatible_api_key: SecretStr = Field(SecretStr(""), description="Key of the OpenAI-compatible service.")
 
+    secrets_key: SecretStr = Field(
+        SecretStr(""),
+        description="Seals webhooks' signing secrets in the database: 32 bytes in base64; several, with "
+        "commas between, to replace one (the first seals, all open). On SQLite keys/secrets.key if empty.",
+    )
     webhook_allow_http: bool = Field(
         False, description="Let webhooks have http:// addresses; https:// only otherwise."
     )

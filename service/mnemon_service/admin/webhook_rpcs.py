@@ -60,7 +60,7 @@ class WebhookRpcs:
         if not request.webhook.url:
             raise InvalidArgument.of("webhook.url", "must be set")
         secret = secrets.token_bytes(SECRET_BYTES)
-        empty = Webhook(access.project_id, "", "", secret=secret)
+        empty = Webhook(access.project_id, "", "", secret=self._sender.secrets.seal(secret))
         wanted = self._changed(empty, request.webhook, UPDATABLE)
         event = audit_event(call, "", access.project_id)
         made = await self._webhooks.create(wanted, event, from_beginning=request.from_beginning)

@@ -21,6 +21,7 @@ from typing import Final
 
 import httpx
 
+from mnemon_service.admin.secret_box import SecretBox, SecretUnreadable
 from mnemon_service.model.errors import InvalidArgument
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -67,7 +68,11 @@ class SenderOptions:
 class WebhookSender:
     """The way out."""
 
-    def __init__(self, options: SenderOptions, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self, options: SenderOptions, resolve: Resolve | None = None, *, secrets: SecretBox | None = None
+    ) -> None:
+        self.secrets = secrets or SecretBox()
+        """Seals webhooks' secrets before they are stored, and opens them to sign."""
         self._options = options
         self._resolve = resolve or _resolved
         self._tls = httpx.create_ssl_context()
@@ -89,10 +94,14 @@ class WebhookSender:
             raise InvalidArgument.of(field, "must not be an address of a private network")
 
     async def send(self, url: str, secret: bytes, message_id: str, timestamp: int, body: bytes) -> Sent:
-        """Posts a signed body. Never raises: what went wrong is in the answer."""
+        """Posts a body signed with a secret as it is stored. Never raises: what went wrong is in the
+        answer."""
         try:
+            headers = _headers(self.secrets.open(secret), message_id, timestamp, body)
             async with asyncio.timeout(self._options.timeout):
-                return await self._post(httpx.URL(url), _headers(secret, message_id, timestamp, body), body)
+                return await self._post(httpx.URL(url), headers, body)
+        except SecretUnreadable:
+            return Sent(error="the webhook's secret was sealed with a key that the server does not have")
         except TimeoutError:
             return Sent(error=f"no answer within {self._options.timeout:g} s")
         except AddressRefused as refusal:

@@ -10,6 +10,7 @@ from mnemon_service.admin.care_rpcs import IndexCare, IndexRebuilder
 from mnemon_service.admin.entity_rpcs import EntityDeleter
 from mnemon_service.admin.ports import ModelFacts, ServerFacts
 from mnemon_service.admin.project_erasure import ProjectEraser
+from mnemon_service.admin.secret_box import SecretBox
 from mnemon_service.admin.subject_erasure import SubjectEraser
 from mnemon_service.admin.webhook_delivery import RetrySchedule, WebhookDeliverer
 from mnemon_service.admin.webhook_sender import SenderOptions, WebhookSender
@@ -56,11 +57,12 @@ def admin_handlers(
     }
 
 
-def webhook_delivery(record: Record, settings: Settings) -> tuple[WebhookSender, WebhookDeliverer]:
-    """The way out, and who uses it."""
-    sender = WebhookSender(
-        SenderOptions(settings.webhook_allow_http, settings.webhook_allow_private_addresses)
-    )
+def webhook_delivery(
+    record: Record, settings: Settings, box: SecretBox
+) -> tuple[WebhookSender, WebhookDeliverer]:
+    """The way out, and who uses it; `box` opens the webhooks' secrets."""
+    options = SenderOptions(settings.webhook_allow_http, settings.webhook_allow_private_addresses)
+    sender = WebhookSender(options, secrets=box)
     schedule = RetrySchedule(settings.webhook_attempts, settings.webhook_first_retry_seconds)
     return sender, WebhookDeliverer(record, sender, schedule)
 

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from mnemon.v1 import admin_service_pb2, memory_service_pb2, search_service_pb2
 from mnemon_service.admin.care_rpcs import IndexCare
+from mnemon_service.admin.secret_box import SecretBox
 from mnemon_service.admin.servicer import AdminServicer
 from mnemon_service.app.administration import ErasedCaches, admin_handlers, server_facts, webhook_delivery
 from mnemon_service.app.door import certificate_callers, check_door, limiter_of, transport_credentials
@@ -26,6 +27,7 @@ from mnemon_service.app.language_models import ConfiguredLanguageModels
 from mnemon_service.app.offline import CACHE_DIRECTORY, database_location
 from mnemon_service.app.rerankers import ConfiguredRerankers
 from mnemon_service.app.search_options import search_settings
+from mnemon_service.app.secret_keys import seal_stored, secret_box
 from mnemon_service.data_directory import DataDirectory
 from mnemon_service.index.follower import Follower
 from mnemon_service.index.milvus import MilvusIndex
@@ -139,7 +141,9 @@ class Application:
         self._stack.push_async_callback(quotas.close)
         limiter = limiter_of(settings, record, quotas)
         usage, requests = self._observe(record, quotas)
-        services = self._services(record, index, choice, models, applier, log, limiter, usage)
+        box = secret_box(settings, directory.path)
+        await seal_stored(record, box)
+        services = self._services(record, index, choice, models, applier, log, limiter, usage, box)
         boundary = Boundary(self._authenticator(record), limiter, (usage, requests))
         runtime = Runtime(self._options(), services, boundary)
         address = await runtime.start()
@@ -194,6 +198,7 @@ class Application:
         log: IndexableLog,
         limiter: Limiter,
         usage: UsageRecorder,
+        box: SecretBox,
     ) -> list[tuple[ServiceDescriptor, object]]:
         project_settings = record.settings
         rerankers = self._rerankers(models)
@@ -224,7 +229,7 @@ class Application:
         )
         changer = Changer(record, embedding, applier)
         care = IndexCare(index, applier.follower, log)
-        sender, deliverer = webhook_delivery(record, self._settings)
+        sender, deliverer = webhook_delivery(record, self._settings, box)
         deliverer.start()
         self._stack.push_async_callback(deliverer.stop)
         importer = Importer(record, embedding, applier, project_settings, screen, room=limiter, meter=usage)

@@ -40,7 +40,7 @@ async def ensure_first_keys(record: Record, data_directory: Path, project_id: st
             directory.mkdir(mode=0o700, exist_ok=True)
             directory.chmod(0o700)
             for name, key in zip(wanted, issued, strict=True):
-                _write_private(directory / name, key.secret)
+                write_private(directory / name, key.secret)
         except OSError as error:
             raise DataDirectoryUnusable(
                 f"cannot write the first keys into {directory}: {error.strerror}"
@@ -49,7 +49,7 @@ async def ensure_first_keys(record: Record, data_directory: Path, project_id: st
     return await record.keys.ensure_first(list(wanted.values()), publish)
 
 
-def _write_private(path: Path, secret: str) -> None:
+def write_private(path: Path, secret: str) -> None:
     """The whole file or none, readable by its owner only, and on the disk."""
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)

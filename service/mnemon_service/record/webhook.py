@@ -39,7 +39,7 @@ class Webhook:
     without_content: bool = False
     state: WebhookState = WebhookState.ACTIVE
     secret: bytes = field(default=b"", repr=False)
-    """The signing key itself, not its `whsec_` form."""
+    """The signing key itself, not its `whsec_` form, as it is stored: sealed, if there is a key for that."""
     read_sequence: int = 0
     """Place in the log up to which deliveries were queued."""
     delivered_sequence: int = 0

@@ -45,6 +45,15 @@ ROWS: Final = sa.select(
 _GET: Final = ROWS.where(
     webhooks.c.project_id == sa.bindparam("project_id"), webhooks.c.id == sa.bindparam("id")
 )
+_REWRITE_SECRET: Final = (
+    sa.update(webhooks)
+    .where(
+        webhooks.c.project_id == sa.bindparam("project"),
+        webhooks.c.id == sa.bindparam("webhook"),
+        webhooks.c.secret == sa.bindparam("before", type_=sa.LargeBinary),
+    )
+    .values(secret=sa.bindparam("after", type_=sa.LargeBinary))
+)
 
 
 class Webhooks:
@@ -136,6 +145,22 @@ class Webhooks:
             return after
 
         return await self._database.write(work)
+
+    async def rewrite_secrets(self, change: Callable[[bytes], bytes]) -> int:
+        """Stores every webhook's secret as `change` makes it; how many are stored otherwise than before.
+        One that was changed meanwhile, by another replica that does the same, stays."""
+        key = (webhooks.c.project_id, webhooks.c.id)
+        rows = await self._database.read(
+            lambda connection: connection.execute(sa.select(*key, webhooks.c.secret)).all()
+        )
+        changed = [
+            {"project": row.project_id, "webhook": row.id, "before": before, "after": after}
+            for row in rows
+            if (after := change(before := bytes(row.secret))) != before
+        ]
+        if changed:
+            await self._database.write(lambda connection: connection.execute(_REWRITE_SECRET, changed))
+        return len(changed)
 
     async def delete(self, access: Access, webhook_id: str, event: AuditEvent) -> None:
         """Forgets a webhook and its deliveries. Raises `NotFound` (RESOURCE_NOT_FOUND)."""
