@@ -3,7 +3,9 @@
     run                                     searches, adds and reads at 1,000 and 10,000 memories, on SQLite
     run quality --data <locomo.json>        how well searches find the evidence (see bench/quality)
     run paths --data <locomo.json>          how much answers from memory and from the index differ
+    run calibration --data <locomo.json>    what a threshold keeps, and what choosing weights is worth
     run speed …                             how fast searches are, here and elsewhere (see bench/speed)
+    run adding                              what adds with a model cost, and what they do to searches
     run record --memories 1000,100000       what writes and reads cost on both databases (see bench/record)
 
 `run <command> --help` tells a command's options.
@@ -19,8 +21,10 @@ TESTS = Path(__file__).parents[1]
 COMMANDS = {
     "quality": "bench.quality.command",
     "paths": "bench.quality.paths",
+    "calibration": "bench.quality.calibration",
     "speed": "bench.speed.command",
     "record": "bench.record.command",
+    "adding": "bench.adding",
 }
 DEFAULT = (
     ("speed", "--memories", "1000,10000", "--users", "100"),
