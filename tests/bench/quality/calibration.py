@@ -2,7 +2,7 @@
 
 Both offline, with the ranking of the service and no server (`offline_ranking`). For the thresholds each
 question is asked of its own conversation and of the next one, which cannot answer it. For the weights
-(`--choose`, about ten minutes) the best of a grid on four conversations is asked on the fifth, in turn.
+(`--choose`, about five minutes) the best of a grid on four conversations is asked on the fifth, in turn.
 """
 
 from __future__ import annotations
@@ -15,16 +15,24 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench.quality.locomo import ADVERSARIAL, Question, by_group, read_conversations
-from bench.quality.offline_ranking import SERVICE, Asked, ask_all, prepare, ranker, stored_turns
+from bench.quality.locomo import (
+    ADVERSARIAL,
+    Question,
+    by_group,
+    measures_by_sources,
+    read_conversations,
+)
+from bench.quality.offline_ranking import SERVICE, Asked, prepare, stored_turns
 from bench.report import Table
 from mnemon_service.search.ranking.candidate import RankedHit
 from mnemon_service.search.ranking.fusion import fuse
-from mnemon_service.search.ranking.query_analysis import analyze_query
+from mnemon_service.search.ranking.query_analysis import AnalyzedQuery, analyze_query
+from mnemon_service.search.ranking.scope_view import Retrieval
 from mnemon_service.search.ranking.view_arrays import Vectors
 from mnemon_service.search.ranking.weights import DEFAULT_WEIGHTS, Weights
 from support.server import REPOSITORY
 
+Retrieved = tuple[Question, AnalyzedQuery, Retrieval]
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 GRID = {
     "keyword": (1.0, 1.5, 2.0),
@@ -77,11 +85,16 @@ def _scored(asked: Sequence[Asked]) -> list[Scored]:
 
 
 def _hits(asked: Asked, question: Question, vector: Vectors) -> list[RankedHit]:
+    _, query, found = _retrieved(asked, question, vector)
+    return fuse(query, found.candidates, found.statistics, DEFAULT_WEIGHTS)
+
+
+def _retrieved(asked: Asked, question: Question, vector: Vectors) -> Retrieved:
     query = analyze_query(question.text, asked.conversation.end)
-    held = asked.by_sentence.retrieve(
+    found = asked.by_sentence.retrieve(
         query, vector, SERVICE.candidates, weights=DEFAULT_WEIGHTS, expand_best=SERVICE.expand_best
     )
-    return fuse(query, held.candidates, held.statistics, DEFAULT_WEIGHTS)
+    return question, query, found
 
 
 def _thresholds(scored: Sequence[Scored]) -> Table:
@@ -108,7 +121,18 @@ def _chosen(asked: Sequence[Asked]) -> Table:
         dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())
     ]
     grid = [replace(DEFAULT_WEIGHTS, **choice) for choice in choices]
-    points = {weights: [_points(one, weights) for one in asked] for weights in grid}
+    held = [
+        [
+            _retrieved(one, question, one.vectors[question.text])
+            for question in one.conversation.questions
+            if question.category != ADVERSARIAL
+        ]
+        for one in asked
+    ]
+    points = {
+        weights: [_points(one, found, weights) for one, found in zip(asked, held, strict=True)]
+        for weights in grid
+    }
     table = Table(
         f"Weights chosen on the other conversations out of {len(grid)}: recall@10 / NDCG@10",
         ("conversation", "default", "chosen without it", *GRID),
@@ -127,8 +151,14 @@ def _chosen(asked: Sequence[Asked]) -> Table:
     return table
 
 
-def _points(asked: Asked, weights: Weights) -> tuple[float, float]:
-    measured = by_group(ask_all([asked], ranker(weights)))["1-4"]
+def _points(asked: Asked, held: Sequence[Retrieved], weights: Weights) -> tuple[float, float]:
+    """Recall and NDCG when the candidates, which the default weights chose, are ranked with these."""
+    rows = []
+    for question, query, found in held:
+        order = fuse(query, found.candidates, found.statistics, weights)
+        ranked = [asked.stored[hit.memory_id].sources for hit in order]
+        rows.append((question, measures_by_sources(ranked, question.evidence)))
+    measured = by_group(rows)["1-4"]
     return 100 * measured.recall_at_10, 100 * measured.ndcg_at_10
 
 

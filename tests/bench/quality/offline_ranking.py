@@ -72,6 +72,11 @@ class Asked:
 
 
 SERVICE = SearchSettings()
+OTHERS = (
+    *(("keyword", 1.0), ("keyword", 2.0), ("entity", 0.05), ("entity", 0.2)),
+    *(("speaker", 0.2), ("recency", 0.1)),
+)
+"""Weights beside the default ones, whose figures `weights.py` names."""
 NO_VECTORS = np.zeros((0, 0), np.float32)
 
 
@@ -222,6 +227,11 @@ def ablation() -> dict[str, Ranker]:
     steps["default, one vector a turn"] = ranker(full, by_sentence=False)
     for sign in signs:
         steps[f"default without {sign}"] = ranker(_with(full, sign, 0.0))
+    for sign, weight in OTHERS:
+        steps[f"default, {sign} {weight}"] = ranker(_with(full, sign, weight))
+    steps["default without vectors"] = ranker(full.without_vectors())
+    usual = replace(full.keyword_only(), bm25_k1=1.2, bm25_b=0.75)
+    steps["BM25 only, k1 1.2, b 0.75"] = ranker(usual, limit=100, expand_best=0)
     return steps
 
 
