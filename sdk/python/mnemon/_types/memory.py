@@ -230,7 +230,7 @@ class Memory(Record):
     """How sure the extractor was, 0 to 1; 1 for what was stored as given. Output only."""
 
     extractor: str = ""
-    """What made it: "verbatim", "deterministic/1", or a prompt's name and version. Output only."""
+    """What made it: "verbatim", "deterministic/2", or a prompt's name and version. Output only."""
 
     sequence: int = 0
     """Place of the memory's last change in the project's log. Output only."""

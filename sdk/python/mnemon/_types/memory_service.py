@@ -65,7 +65,9 @@ class AddMemoriesResponse(ChangeList):
     """Ids of the stored messages, in the request's order; empty if the conversation log is off."""
 
     usage: Usage = field(default_factory=lambda: Usage())
-    """What it cost."""
+    """What it cost. The answer to a repeated `request_id` is the one that was stored with the effect: the
+    cost of the first call, without the times of the stages commit and apply, which had not ended.
+    """
 
     refusals: tuple[Refusal, ...] = ()
     """Facts that were found and not stored, and why."""

@@ -348,7 +348,7 @@ class Memory(_message.Message):
     confidence: _builtins.float
     """How sure the extractor was, 0 to 1; 1 for what was stored as given. Output only."""
     extractor: _builtins.str
-    """What made it: "verbatim", "deterministic/1", or a prompt's name and version. Output only."""
+    """What made it: "verbatim", "deterministic/2", or a prompt's name and version. Output only."""
     sequence: _builtins.int
     """Place of the memory's last change in the project's log. Output only."""
     @_builtins.property

@@ -222,7 +222,9 @@ class AddMemoriesResponse(_message.Message):
 
     @_builtins.property
     def usage(self) -> _usage_pb2.Usage:
-        """What it cost."""
+        """What it cost. The answer to a repeated `request_id` is the one that was stored with the effect: the
+        cost of the first call, without the times of the stages commit and apply, which had not ended.
+        """
 
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Refusal]:

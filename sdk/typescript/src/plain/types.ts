@@ -1035,7 +1035,7 @@ export interface Memory {
   readonly confidence: number;
 
   /**
-   * What made it: "verbatim", "deterministic/1", or a prompt's name and version. Output only.
+   * What made it: "verbatim", "deterministic/2", or a prompt's name and version. Output only.
    */
   readonly extractor: string;
 
@@ -1146,7 +1146,7 @@ export interface MemoryInput {
   readonly confidence?: number | undefined;
 
   /**
-   * What made it: "verbatim", "deterministic/1", or a prompt's name and version. Output only.
+   * What made it: "verbatim", "deterministic/2", or a prompt's name and version. Output only.
    */
   readonly extractor?: string | undefined;
 
@@ -3399,7 +3399,8 @@ export interface AddMemoriesResponse {
   readonly messageIds: readonly string[];
 
   /**
-   * What it cost.
+   * What it cost. The answer to a repeated `requestId` is the one that was stored with the effect: the
+   * cost of the first call, without the times of the stages commit and apply, which had not ended.
    */
   readonly usage?: Usage | undefined;
 

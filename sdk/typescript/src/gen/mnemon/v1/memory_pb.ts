@@ -271,7 +271,7 @@ export type Memory = Message<"mnemon.v1.Memory"> & {
   confidence: number;
 
   /**
-   * What made it: "verbatim", "deterministic/1", or a prompt's name and version. Output only.
+   * What made it: "verbatim", "deterministic/2", or a prompt's name and version. Output only.
    *
    * @generated from field: string extractor = 20;
    */

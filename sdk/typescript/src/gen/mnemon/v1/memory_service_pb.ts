@@ -181,7 +181,8 @@ export type AddMemoriesResponse = Message<"mnemon.v1.AddMemoriesResponse"> & {
   messageIds: string[];
 
   /**
-   * What it cost.
+   * What it cost. The answer to a repeated `request_id` is the one that was stored with the effect: the
+   * cost of the first call, without the times of the stages commit and apply, which had not ended.
    *
    * @generated from field: mnemon.v1.Usage usage = 3;
    */
