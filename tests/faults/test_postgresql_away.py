@@ -86,6 +86,26 @@ def test_connections_cut_at_the_commit_lose_nothing(
             Checker().check(channel, load.writers, finished=True)
 
 
+@pytest.mark.timeout(180)
+def test_a_slow_database_slows_the_service_and_loses_nothing(
+    postgres_server: PostgresServer, postgres_url: str, tmp_path: Path, seed: str
+) -> None:
+    """Every message to it takes 50 ms longer; then, for a moment, three seconds."""
+    with proxy_before(postgres_server.port) as proxy:
+        url = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
+        environment = {"MNEMON_EMBEDDING_PROVIDER": "none", "MNEMON_DATABASE_URL": url}
+        with running_server(tmp_path / "data", **environment) as server, server.channel() as channel:
+            load = Load([Writer(number, seed, channel) for number in range(3)])
+            load.start(until_down=False)
+            for delay in (0.05, 3.0, 0.0):
+                proxy.delay = delay
+                time.sleep(3.0)
+            load.stop()
+            assert all(writer.done for writer in load.writers)
+            _settle(load)
+            Checker().check(channel, load.writers, finished=True)
+
+
 def _settle(load: Load) -> None:
     """Sends what is in doubt again until the service is back."""
     deadline = time.monotonic() + 60

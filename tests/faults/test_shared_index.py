@@ -94,7 +94,7 @@ def test_the_index_of_two_replicas_equals_the_record_after_its_writer_dies(
     tmp_path: Path, seed: str, postgres_url: str
 ) -> None:
     with milvus_process(tmp_path / "milvus") as milvus:
-        pair = Pair(tmp_path, seed, postgres_url, milvus)
+        pair = Pair(tmp_path, seed, postgres_url, milvus.uri)
         try:
             load = pair.start()
             first = pair.lease().holder
@@ -123,7 +123,7 @@ def test_the_index_of_two_replicas_equals_the_record_after_its_writer_dies(
 def test_the_index_of_two_replicas_killed_in_turn(tmp_path: Path, seed: str, postgres_url: str) -> None:
     chance = random.Random(seed)
     with milvus_process(tmp_path / "milvus") as milvus:
-        pair = Pair(tmp_path, seed, postgres_url, milvus)
+        pair = Pair(tmp_path, seed, postgres_url, milvus.uri)
         try:
             load = pair.start()
             for number in range(20):

@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that cuts connections at a named point of the conversation."""
+"""A TCP proxy before PostgreSQL that cuts connections at a named point of the conversation, or is slow."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ class CuttingProxy:
         self.armed = ""
         """`before`: the server never sees the COMMIT; `after`: it does, but its answer is lost."""
         self.cuts = 0
+        self.delay = 0.0
+        """Seconds that everything takes longer on its way to the server."""
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -41,6 +43,8 @@ class CuttingProxy:
                         await upstream.read(65536)
                     self.cuts += 1
                     break
+                if self.delay:
+                    await asyncio.sleep(self.delay)
                 to_server.write(data)
                 await to_server.drain()
         except OSError:

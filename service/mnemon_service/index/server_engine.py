@@ -39,6 +39,7 @@ _MISSING: Final = frozenset({4, 100})
 _REFUSED: Final = frozenset({6, 1100})
 """Codes of a request that stays wrong: illegal argument, invalid parameter."""
 _ALIAS_MISSING: Final = 1600
+_NOT_LOADED: Final = 101
 
 
 def server_index(
@@ -61,6 +62,11 @@ def server_index(
     identity = Identity(embedder, dimensions)
     engine = ServerEngine(uri, token=token, database=database, timeout=timeout, consistency=consistency)
     return MilvusIndex(engine, SingleLayout(engine, alias, identity), identity)
+
+
+class _NotLoaded(EngineError):
+    """The collection is there and answers nothing until it is loaded: its maker was stopped half way, or the
+    server forgot it or released it."""
 
 
 class ServerEngine:
@@ -151,30 +157,36 @@ class ServerEngine:
         await self._call(lambda client: client.drop_collection(collection, timeout=self._timeout))
 
     async def upsert(self, collection: str, records: Sequence[Record]) -> None:
-        await self._call(lambda client: client.upsert(collection, list(records), timeout=self._timeout))
+        await self._loaded(
+            collection, lambda client: client.upsert(collection, list(records), timeout=self._timeout)
+        )
 
     async def delete(self, collection: str, ids: Sequence[str]) -> None:
         expression = ids_expression(list(ids))  # never `ids=`: pymilvus would not escape them
-        await self._call(lambda client: client.delete(collection, filter=expression, timeout=self._timeout))
+        await self._loaded(
+            collection, lambda client: client.delete(collection, filter=expression, timeout=self._timeout)
+        )
 
     async def get(self, collection: str, ids: Sequence[str], fields: Sequence[str]) -> list[Record]:
         if not ids:
             return []
-        rows = await self._call(
+        rows = await self._loaded(
+            collection,
             lambda client: client.query(
                 collection,
                 filter=ids_expression(list(ids)),
                 output_fields=list(fields),
                 consistency_level="Strong",
                 timeout=self._timeout,
-            )
+            ),
         )
         return [dict(row) for row in rows]
 
     async def pages(
         self, collection: str, expression: str, fields: Sequence[str]
     ) -> AsyncIterator[list[Record]]:
-        iterator = await self._call(
+        iterator = await self._loaded(
+            collection,
             lambda client: client.query_iterator(
                 collection,
                 batch_size=PAGE,
@@ -182,7 +194,7 @@ class ServerEngine:
                 output_fields=list(fields),
                 consistency_level="Strong",
                 timeout=self._timeout,
-            )
+            ),
         )
         try:
             while page := await self._in_thread(iterator.next):
@@ -210,14 +222,15 @@ class ServerEngine:
         await self._call(lambda client: client.compact(collection, timeout=self._timeout))
 
     async def count(self, collection: str) -> int:
-        rows = await self._call(
+        rows = await self._loaded(
+            collection,
             lambda client: client.query(
                 collection,
                 filter="",
                 output_fields=["count(*)"],
                 consistency_level="Strong",
                 timeout=self._timeout,
-            )
+            ),
         )
         return int(rows[0]["count(*)"])
 
@@ -231,7 +244,8 @@ class ServerEngine:
         fields: Sequence[str],
         parameters: dict[str, Any],
     ) -> list[Found]:
-        [hits] = await self._call(
+        [hits] = await self._loaded(
+            collection,
             lambda client: client.search(
                 collection,
                 data=[query],
@@ -242,7 +256,7 @@ class ServerEngine:
                 search_params=parameters,
                 consistency_level=self._consistency,
                 timeout=self._timeout,
-            )
+            ),
         )
         return [Found(str(hit["id"]), float(hit["distance"]), dict(hit["entity"])) for hit in hits]
 
@@ -264,6 +278,14 @@ class ServerEngine:
         client = self._client
         return await self._in_thread(lambda: ask(client))
 
+    async def _loaded(self, collection: str, ask: Callable[[MilvusClient], Answer]) -> Answer:
+        """What a loaded collection answers; one that is not is loaded first."""
+        try:
+            return await self._call(ask)
+        except _NotLoaded:
+            await self._call(lambda client: client.load_collection(collection, timeout=self._timeout))
+            return await self._call(ask)
+
     async def _in_thread(self, ask: Callable[[], Answer]) -> Answer:
         work = asyncio.get_running_loop().run_in_executor(self._threads, ask)
         try:
@@ -274,6 +296,8 @@ class ServerEngine:
         except MilvusException as error:
             if error.code in _MISSING:
                 raise CollectionMissing("there is no such collection") from error
+            if error.code == _NOT_LOADED:
+                raise _NotLoaded("Milvus: the collection is not loaded") from error
             raise EngineError(f"Milvus: code {error.code}", retry=error.code not in _REFUSED) from error
         except Exception as error:
             raise EngineError(f"Milvus client: {type(error).__name__}") from error
