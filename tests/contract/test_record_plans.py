@@ -134,6 +134,7 @@ async def test_every_other_read_uses_an_index(record: Record) -> None:
         lambda: memories.list(ALL, Selection(as_of=AsOf(time=memories._clock() - timedelta(hours=1)))),
         lambda: record.messages.last(ALL, SCOPES[1], 3),
         *(lambda scope=scope: record.messages.newest(ALL, scope, 3) for scope in SCOPES),
+        *(lambda scope=scope: record.samples.texts(ALL, scope, 0.1) for scope in SCOPES[1:]),
         lambda: record.messages.drawn_memories(ALL, ids[:3]),
         lambda: record.embeddings.find(PROJECT, "space", ["a", "b"]),
         lambda: entities.list_scope(ALL, "user_id"),

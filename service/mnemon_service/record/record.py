@@ -47,6 +47,7 @@ from mnemon_service.record.project_settings import StoredSettings
 from mnemon_service.record.projects import Projects, ProjectState
 from mnemon_service.record.request_log import RequestLog
 from mnemon_service.record.retention import Retention
+from mnemon_service.record.samples import Samples
 from mnemon_service.record.schema import projects
 from mnemon_service.record.schema import secrets as secrets_table
 from mnemon_service.record.selection import Access, RequestKey
@@ -84,6 +85,7 @@ class Record:
         self.exports = Exports(database, clock)
         self.feedback = Feedback(database, clock)
         self.messages = Messages(database)
+        self.samples = Samples(database, clock)
         self.embeddings = Embeddings(database)
         self.entities = Entities(database, tokens)
         self.entity_lists = EntityLists(database, tokens)

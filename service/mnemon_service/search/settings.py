@@ -44,7 +44,7 @@ class SearchSettings:
     """Changes that the index has not applied yet and that a search lays over it; with more it says
     INDEX_LAGGING."""
     statistics_sample: int = 2_000
-    """Memories of a scope searched in the index from which the words' frequencies are taken."""
+    """About how many memories of a scope searched in the index the words' frequencies are taken from."""
     statistics_seconds: float = 60.0
     """After so long the sample is taken anew."""
 

@@ -2,9 +2,11 @@
 
 BM25 needs to know in how many memories a word occurs. To take that from the candidates of a query would let
 a candidate's score move with what else was found; the engines' own statistics differ from each other
-and are those of a shard. So the frequencies are counted in the newest memories of the scope: for a
-scope no larger than the sample they are exact, for a larger one a sample of 2,000 knows the share of a
-word that one memory in fifty holds to within a third (two standard errors).
+and are those of a shard. So the frequencies are counted in memories of the scope: for a scope no larger than
+the sample in all of them, for a larger one in about 2,000 that are spread evenly over it, which know the
+share of a word that one memory in fifty holds to within a third (two standard errors). The newest 2,000
+would know nothing of what was spoken of before: on five conversations of LoCoMo as one scope of 2,760
+memories they cost 2.1 points of recall@10, these 0.3.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ Key = tuple[str, Scope]
 class _Sample:
     statistics: TermStatistics
     sequence: int
+    """The log's end when a whole scope was read; 0 otherwise."""
     whole: bool
     """True if the scope has no more memories than these."""
     taken: float
@@ -84,34 +87,44 @@ class TermSamples:
             task.exception()  # seen by who waited; a refresh has nobody
 
     async def _taken(self, key: Key) -> _Sample:
-        project_id, scope = key
-        found: list[Memory] = []
-        token, sequence = "", 0
+        access, scope = Access(key[0]), key[1]
+        wanted = self._settings.statistics_sample
         selection = Selection(scope, show_superseded=True)  # as a view counts
-        while len(found) < self._settings.statistics_sample:
-            size = min(MAXIMUM_PAGE_SIZE, self._settings.statistics_sample - len(found))
-            page = await self._record.memories.list(
-                Access(project_id), selection, order=_NEWEST, page_size=size, page_token=token
-            )
-            found.extend(page.memories)
-            token, sequence = page.next_page_token, page.sequence
-            if not token:
-                break
-        statistics = await asyncio.to_thread(statistics_of, found)
-        sample = _Sample(statistics, sequence, not token, self._clock())
+        count = await self._record.memories.count(access, selection)
+        if count <= wanted:
+            found, sequence = await self._all(access, selection)
+            texts = [(memory.text, memory.attributed_to) for memory in found]
+        else:
+            texts, sequence = await self._record.samples.texts(access, scope, wanted / count), 0
+        statistics = await asyncio.to_thread(statistics_of, texts)
+        sample = _Sample(statistics, sequence, count <= wanted, self._clock())
         self._samples[key] = sample
         while len(self._samples) > _SAMPLES:
             self._samples.popitem(last=False)
         return sample
 
+    async def _all(self, access: Access, selection: Selection) -> tuple[list[Memory], int]:
+        """Every memory, and where the log ended before any was read."""
+        found: list[Memory] = []
+        token, sequence = "", 0
+        while True:
+            page = await self._record.memories.list(
+                access, selection, order=_NEWEST, page_size=MAXIMUM_PAGE_SIZE, page_token=token
+            )
+            found.extend(page.memories)
+            sequence = sequence or page.sequence
+            token = page.next_page_token
+            if not token:
+                return found, sequence
 
-def statistics_of(memories: Sequence[Memory]) -> TermStatistics:
-    """The statistics of these memories; takes about 20 µs a memory."""
+
+def statistics_of(texts: Sequence[tuple[str, str]]) -> TermStatistics:
+    """The statistics of these texts with their speakers; takes about 20 µs a text."""
     holding: Counter[str] = Counter()
     tokens = 0
-    for memory in memories:
-        found = tokenize(indexed_text(memory.text, memory.attributed_to))
+    for text, speaker in texts:
+        found = tokenize(indexed_text(text, speaker))
         holding.update(set(found))
         tokens += len(found)
-    average = tokens / len(memories) if memories else 1.0
-    return TermStatistics(len(memories), max(average, 1e-9), dict(holding))
+    average = tokens / len(texts) if texts else 1.0
+    return TermStatistics(len(texts), max(average, 1e-9), dict(holding))
