@@ -13,6 +13,7 @@ from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Entity, Role
 from mnemon_service.model.message import Message
 from mnemon_service.model.scope import Scope
+from mnemon_service.record.migrating import migrate
 from mnemon_service.record.projects import ProjectState
 from mnemon_service.record.record import Record
 from support.records import (
@@ -25,6 +26,7 @@ from support.records import (
     TestClock,
     add,
     delete,
+    erase,
     memory,
     rewrite,
 )
@@ -152,6 +154,29 @@ async def test_named_entities_follow_their_memories(record: Record) -> None:
         await write.current([both.id], show_deleted=True)
         write.restore(both.id)
     assert [one.name for one in (await record.entities.list_named(ALL))[0]] == ["Oslo"]
+
+
+async def test_a_name_that_only_superseded_memories_have_is_not_counted(record: Record) -> None:
+    rome = Entity("Rome", "PLACE")
+    [old, new] = await add(record, memory("one", entities=(rome,)), memory("two", entities=(rome,)))
+
+    async def counted() -> list[int]:
+        return [one.memories for one in (await record.entities.list_named(ALL))[0]]
+
+    assert await counted() == [2]
+    async with record.write(ALL, ACTOR) as write:
+        await write.current([old.id, new.id])
+        write.supersede(old.id, new.id)
+    assert await counted() == [1]
+    await migrate(record.database, "0006")  # as the release before counted
+    assert await counted() == [2]
+    await migrate(record.database)
+    assert await counted() == [1]
+    await delete(record, new.id)
+    assert await counted() == []
+    await erase(record, old.id)
+    assert await counted() == []
+    assert await record.entities.memory_ids(ALL, "Rome") == []
 
 
 async def test_an_index_knows_how_far_it_is(record: Record) -> None:

@@ -40,7 +40,6 @@ INDEX_PIECE: Final = 10_000
 """Rows erased from the index at a time: on Milvus Lite each time writes a shard anew."""
 OTHERS_SECONDS: Final = 30.0
 """How long another operation on the subject may take to stop before this one is tried again later."""
-_COUNTED: Final = (MemoryState.ACTIVE, MemoryState.SUPERSEDED)
 
 
 @dataclass(slots=True)
@@ -170,7 +169,7 @@ def _named_by(memories: list[Memory]) -> Counter[str]:
     return Counter(
         key
         for memory in memories
-        if memory.state in _COUNTED
+        if memory.state is MemoryState.ACTIVE
         for key in {entity_key(entity.name) for entity in memory.entities}
         if key
     )

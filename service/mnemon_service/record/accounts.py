@@ -15,7 +15,7 @@ from mnemon_service.record.dialects import Dialect, any_of
 from mnemon_service.record.pending import Pending
 from mnemon_service.record.schema import entities, memory_entities, memory_messages, scope_entities
 
-_COUNTED: Final = (MemoryState.ACTIVE, MemoryState.SUPERSEDED)
+_LINKED: Final = (MemoryState.ACTIVE, MemoryState.SUPERSEDED)
 _UNLINK: Final = sa.delete(memory_entities).where(
     memory_entities.c.project_id == sa.bindparam("project"),
     memory_entities.c.key == sa.bindparam("entity"),
@@ -28,13 +28,13 @@ _FORGET_UNNAMED: Final = sa.delete(entities).where(
 )
 
 
-def is_counted(memory: Memory | None) -> bool:
-    """True for what a user has: active and superseded memories."""
-    return memory is not None and memory.state in _COUNTED
+def is_linked(memory: Memory | None) -> bool:
+    """True for what is linked with what it names: active and superseded memories."""
+    return memory is not None and memory.state in _LINKED
 
 
 def is_active(memory: Memory | None) -> bool:
-    """True for what a user's count shows: what is true now."""
+    """True for what counts show, of users and of names: what is true now."""
     return memory is not None and memory.state is MemoryState.ACTIVE
 
 
@@ -89,7 +89,7 @@ def _changes(pending: Pending) -> Iterator[tuple[Memory | None, Memory | None, M
 
 
 def _named(memory: Memory | None) -> dict[str, Entity]:
-    if memory is None or not is_counted(memory):
+    if memory is None or not is_linked(memory):
         return {}
     return {key: entity for entity in memory.entities if (key := entity_key(entity.name))}
 
@@ -107,19 +107,23 @@ def _count_entities(
             known = named.setdefault(key, entity)
             if not known.type:
                 named[key] = Entity(known.name, entity.type)
+        counted_before, counted_after = is_active(before), is_active(after)
+        for key in old.keys() | new.keys():
+            changes[key] += (counted_after and key in new) - (counted_before and key in old)
         for key in sorted(new.keys() - old.keys()):
-            changes[key] += 1
             owner = present.scope.owner
             links.append({"project_id": project_id, "key": key, "memory_id": present.id, "owner": owner})
-        for key in sorted(old.keys() - new.keys()):
-            changes[key] -= 1
-            unlinks.append({"project": project_id, "entity": key, "memory": present.id})
+        unlinks += [
+            {"project": project_id, "entity": key, "memory": present.id}
+            for key in sorted(old.keys() - new.keys())
+        ]
     if unlinks:
         connection.execute(_UNLINK, unlinks)
     if links:
         connection.execute(dialect.insert(memory_entities).on_conflict_do_nothing(), links)
-    if changes:
-        _move_entities(connection, dialect, project_id, changes, named, now)
+    moved = Counter({key: change for key, change in changes.items() if change})
+    if moved:
+        _move_entities(connection, dialect, project_id, moved, named, now)
 
 
 def _move_entities(

@@ -44,7 +44,7 @@ class ListedEntity:
     """The scope id, or the name as first written."""
     type: str
     memories: int
-    """Active ones; of what the whole project's memories name, superseded ones too."""
+    """Active ones."""
     create_time: datetime | None
     last_activity: datetime
     key: str = ""
