@@ -18,8 +18,8 @@ class SearchSettings:
     """Of a hybrid search."""
     candidates: int = 40
     """What each list of candidates gives at least; twice `top_k` if that is more. On the development split
-    of LoCoMo recall@10 / NDCG@10 are 79.8 / 62.3 with 40 (and 20 below), 80.1 / 62.4 with 100 (and 30),
-    79.2 / 61.9 with 25; a thousand memories then take half as long to rank as with 100."""
+    of LoCoMo recall@10 / NDCG@10 are 80.1 / 62.2 with 40 (and 20 below), 80.3 / 62.3 with 100 (and 30),
+    79.5 / 61.8 with 25; a thousand memories then take half as long to rank as with 100."""
     expand_best: int = 20
     """The best candidates whose neighbours in the conversation are looked at too."""
     index_candidates: int = 100

@@ -41,17 +41,18 @@ def main(arguments: Sequence[str]) -> None:
     """Ask both ways, compare, print."""
     parser = argparse.ArgumentParser(prog="paths", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a LoCoMo file")
+    parser.add_argument("--every", type=int, default=1, help="ask only every so-manieth question")
     options = parser.parse_args(arguments)
     conversations = read_conversations(options.data)
     with tempfile.TemporaryDirectory(prefix="mnemon-bench-") as name:
         with MnemonServer(Path(name)) as server:
             with Client(server.address, api_key=server.key) as client:
                 told = _tell(client, conversations)
-                from_memory = {scope: _ask(client, held) for scope, held in told.items()}
+                from_memory = {scope: _ask(client, held, options.every) for scope, held in told.items()}
             server.stop()
         with MnemonServer(Path(name), {"MNEMON_SEARCH_VIEWS": "false"}) as server:
             with Client(server.address, api_key=server.key) as client:
-                from_index = {scope: _ask(client, held) for scope, held in told.items()}
+                from_index = {scope: _ask(client, held, options.every) for scope, held in told.items()}
             server.stop()
     print(_table(told, from_memory, from_index))
 
@@ -62,7 +63,7 @@ def _tell(client: Client, conversations: Sequence[Conversation]) -> dict[str, li
     return {"a user each": own, "one user": together}
 
 
-def _ask(client: Client, told: Sequence[Told]) -> list[Answer]:
+def _ask(client: Client, told: Sequence[Told], every: int) -> list[Answer]:
     """Every question, about what was said in its conversation."""
     turns = {message: f"{one.conversation.id} {turn}" for one in told for message, turn in one.turns.items()}
     return [
@@ -70,7 +71,7 @@ def _ask(client: Client, told: Sequence[Told]) -> list[Answer]:
             client, one, question.text, {f"{one.conversation.id} {turn}" for turn in question.evidence}, turns
         )
         for one in told
-        for question in one.conversation.questions
+        for question in one.conversation.questions[::every]
     ]
 
 

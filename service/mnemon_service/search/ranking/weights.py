@@ -1,10 +1,10 @@
 """How much each sign of relevance counts, and what a score means.
 
 The defaults were chosen on the development split of LoCoMo (five conversations, 760 questions of
-categories 1 to 4, raw turns) with `tests/bench/quality/offline_ranking.py`. The figures in the docstrings
-are recall@10 / NDCG@10 there, in points; the defaults have 80.1 / 62.4 (and 78.6 / 63.5 on the facts of the
-deterministic extractor, which nothing was tuned on). The optimum is flat: choosing the weights anew from
-four conversations out of a grid of 162 and asking the fifth loses 0.4 / 0.1 against the defaults.
+categories 1 to 4, raw turns) with `tests/bench/quality/offline_ranking.py`, which prints every figure in
+the docstrings: recall@10 / NDCG@10 there, in points, with as many candidates as a search for ten hits looks
+at. The defaults have 80.1 / 62.2, and 78.4 / 63.3 on the facts of the deterministic extractor (`--facts`),
+which only the weight of entities was chosen on.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ class Calibration:
     given equal weight: a score of 0.5 belongs to a sum that is as typical of the one as of the other. It
     rises strictly, so it never changes an order, and it is one curve for all queries, so that a
     threshold means the same for each. Fits that leave out one conversation differ by less than 0.03 in
-    score. What a threshold does on the development split (hits are a question's; "foreign" are
-    questions about another conversation, whose best hit should fail):
+    score. What a threshold does on the development split, as `tests/bench/quality/calibration.py` prints
+    it (evidence of what was found at all; hits are a question's; "foreign" are questions about
+    another conversation, whose best hit should fail):
 
     | threshold | evidence kept | hits kept | answerable questions with a hit | foreign ones with a hit |
     |---|---|---|---|---|
-    | 0.2 | 96 % | 99 | 100 % | 18 % |
-    | 0.3 | 88 % | 40 | 99 % | 5 % |
-    | 0.4 | 78 % | 18 | 97 % | 3 % |
-    | 0.5 | 65 % | 9 | 91 % | 1 % |
-    | 0.6 | 50 % | 5 | 80 % | 1 % |
-    | 0.7 | 35 % | 2.4 | 64 % | 0 % |
+    | 0.2 | 96 % | 65 | 100 % | 22 % |
+    | 0.3 | 90 % | 33 | 99 % | 6 % |
+    | 0.4 | 80 % | 18 | 97 % | 2 % |
+    | 0.5 | 70 % | 9 | 91 % | 1 % |
+    | 0.6 | 56 % | 5 | 82 % | 0 % |
+    | 0.7 | 41 % | 2.8 | 66 % | 0 % |
 
     With one vector a memory instead of one a sentence, sums are lower: 0.2 then does what 0.3 does here.
     """
@@ -90,32 +91,32 @@ class Weights:
 
     semantic: float = 1.0
     """Of the cosine with the memory's nearest vector: the unit that the others are measured in. The best
-    of one vector a sentence and one for the whole, against the whole alone: 80.1 / 62.4, 78.5 / 60.2."""
+    of one vector a sentence and one for the whole, against the whole alone: 80.1 / 62.2, 78.0 / 59.4."""
     keyword: float = 1.5
     """Of BM25 as a share of the most that the query could reach, which no memory does (hence the weight
-    above 1). 1.0: 79.6 / 62.0; 2.0: 79.5 / 62.1. Cosine and BM25 alone: 68.9 / 53.9 by
+    above 1). 1.0: 79.6 / 61.7; 2.0: 79.2 / 61.6. Cosine and BM25 alone: 68.9 / 53.8 by
     this sum, 61.3 / 46.0 by places (RRF)."""
     entity: float = 0.02
     """Of the names and quoted phrases of the query that the memory has as entities or verbatim. Only breaks
-    near ties: with extracted facts 0.05 cost half a point of recall@10, 0.2 cost the adversarial questions
-    19 points."""
+    near ties: with extracted facts 0.05 cost the adversarial questions 2 points of recall@10, 0.2 cost them
+    18."""
     time: float = 0.2
-    """Of the closeness to a time that the query names. Without it 77.6 / 60.0."""
+    """Of the closeness to a time that the query names. Without it 78.0 / 59.9."""
     speaker: float = 0.05
-    """If the query names who said it, or by role: see `fusion`. Without it 80.0 / 62.1; 0.2 and more cost the
-    adversarial questions (one speaker asked for what the other did) 10 points of recall and bring nothing."""
+    """If the query names who said it, or by role: see `fusion`. Without it 79.9 / 61.9; 0.2 brings nothing
+    (79.7 / 62.3) and costs the adversarial questions (one speaker asked for what the other did) a point."""
     recency: float = 0.01
-    """Of a freshness that halves every `recency_half_life_days`: breaks near ties. Without it 80.1 / 62.3;
-    from 0.1 on it costs."""
+    """Of a freshness that halves every `recency_half_life_days`: breaks near ties. Without it 80.2 / 62.2;
+    with 0.1 78.8 / 61.0."""
     neighbour: float = 0.4
-    """Of the best sum of the memories said just before and after. Without it 75.9 / 59.9."""
+    """Of the best sum of the memories said just before and after. Without it 75.4 / 59.7."""
     session: float = 0.3
-    """Of the mean of the best `session_best` sums in the same sitting. Without it 79.9 / 62.4; recall@30
-    87.7 instead of 88.2."""
+    """Of the mean of the best `session_best` sums in the same sitting. Without it 79.6 / 61.9; recall@30
+    87.1 instead of 87.7."""
 
     bm25_k1: float = 0.9
     """Saturation of repeated terms. 0.9 with b 0.4 (Anserini's values for short passages) instead of the
-    usual 1.2 with 0.75 took BM25 from 62.8 to 64.5 recall@10."""
+    usual 1.2 with 0.75 took BM25 alone from 63.0 to 64.8 recall@10."""
     bm25_b: float = 0.4
     """Share of the length normalisation."""
     neighbour_reach: int = 2
@@ -143,7 +144,7 @@ class Weights:
     def without_vectors(self) -> Weights:
         """The weights of a hybrid search for which there is no embedder: all signs but meaning.
 
-        75.5 / 59.7, where the words alone have 64.8 / 51.4.
+        75.1 / 58.7, where the words alone have 64.8 / 51.3.
         """
         return replace(self, semantic=0.0, calibration=WITHOUT_VECTORS_CALIBRATION)
 
