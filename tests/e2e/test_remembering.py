@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mnemon import ChangeEvent, Client, MemoryState, UnavailableError
+from mnemon import ChangeEvent, Client, DeadlineExceededError, MemoryState, UnavailableError
 from support.provider_servers.llm_openai import PlannedFact, PlannedModel, planned_openai_server
 from support.provider_servers.llm_script import KEY
+from support.provider_servers.server import Fault
 from support.server import MnemonServer, running_server
 
 PLANNED = (
@@ -131,6 +132,25 @@ def test_a_provider_that_fails_stores_nothing_and_is_named(tmp_path: Path) -> No
             client.add(said(FIRST, datetime(2023, 5, 8, tzinfo=UTC)), user_id="ana", timeout=5)
         assert raised.value.metadata["provider"] == "openai"
         assert KEY not in str(raised.value) + server.errors
+        assert not list(client.list(user_id="ana"))
+
+
+def test_a_caller_who_leaves_ends_the_provider_s_work(tmp_path: Path) -> None:
+    with (
+        planned_openai_server(PlannedModel()) as provider,
+        running_server(
+            tmp_path / "data",
+            MNEMON_EXTRACTION_MODEL="openai/gpt-5-mini",
+            MNEMON_OPENAI_BASE_URL=provider.url + "/v1",
+            MNEMON_OPENAI_API_KEY=KEY,
+        ) as server,
+        Client(server.address, server.key) as client,
+    ):
+        provider.always(Fault(hang=True))
+        with pytest.raises(DeadlineExceededError):
+            client.add(said(FIRST, datetime(2023, 5, 8, tzinfo=UTC)), user_id="ana", timeout=2)
+        assert provider.arrived.is_set()
+        assert provider.left.wait(10), "the request to the provider is given up with the caller's"
         assert not list(client.list(user_id="ana"))
 
 

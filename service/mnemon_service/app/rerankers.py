@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mnemon_service.app.embedders import SettingsWrong
 from mnemon_service.app.guards import provider_guard
@@ -10,6 +10,9 @@ from mnemon_service.app.language_models import NONE, ConfiguredLanguageModels
 from mnemon_service.model.errors import FailedPrecondition, MnemonError, Reason
 from mnemon_service.providers.reranking import Reranker
 from mnemon_service.settings import Settings
+
+if TYPE_CHECKING:
+    from mnemon_service.providers.cohere_reranking import CohereReranker
 
 LANGUAGE_MODEL: Final = "llm"
 """`llm/<provider>/<model>`: a language model judges all hits in one call."""
@@ -20,12 +23,13 @@ ONNX: Final = "onnx"
 
 
 class ConfiguredRerankers:
-    """Rerankers by name."""
+    """Rerankers by name. What holds connections or a model is made once, whatever names are asked for."""
 
     def __init__(self, settings: Settings, models: ConfiguredLanguageModels) -> None:
         self._settings = settings
         self._language_models = models
-        self._rerankers: dict[str, Reranker] = {}
+        self._first_of_cohere: CohereReranker | None = None
+        self._cross_encoder: Reranker | None = None
 
     def get(self, name: str) -> Reranker | None:
         """The reranker; the server's own for an empty name, None for `none`.
@@ -35,15 +39,13 @@ class ConfiguredRerankers:
         name = name or self._settings.reranker
         if name == NONE:
             return None
-        if name not in self._rerankers:
-            try:
-                self._rerankers[name] = self._build(name)
-            except SettingsWrong as error:
-                raise FailedPrecondition(
-                    f"the reranker {name!r} is not configured on this server: {error}",
-                    reason=Reason.PROVIDER_NOT_CONFIGURED,
-                ) from None
-        return self._rerankers[name]
+        try:
+            return self._reranker(name)
+        except SettingsWrong as error:
+            raise FailedPrecondition(
+                f"the reranker {name!r} is not configured on this server: {error}",
+                reason=Reason.PROVIDER_NOT_CONFIGURED,
+            ) from None
 
     def check(self) -> None:
         """Raises `SettingsWrong` if the server's own reranker cannot be made of the settings."""
@@ -54,11 +56,12 @@ class ConfiguredRerankers:
 
     async def close(self) -> None:
         """Closes every reranker."""
-        for reranker in self._rerankers.values():
-            await reranker.close()
-        self._rerankers.clear()
+        for reranker in (self._first_of_cohere, self._cross_encoder):
+            if reranker is not None:
+                await reranker.close()
+        self._first_of_cohere = self._cross_encoder = None
 
-    def _build(self, name: str) -> Reranker:
+    def _reranker(self, name: str) -> Reranker:
         kind, _, model = name.partition("/")
         if kind == COHERE and model:
             return self._cohere(model)
@@ -71,12 +74,15 @@ class ConfiguredRerankers:
     def _cohere(self, model: str) -> Reranker:
         from mnemon_service.providers.cohere_reranking import COHERE_URL, CohereReranker
 
-        return CohereReranker(
+        if self._first_of_cohere is not None:
+            return self._first_of_cohere.sibling(model)
+        self._first_of_cohere = CohereReranker(
             model=model,
             guard=provider_guard(COHERE, self._settings),
             api_key=self._settings.secret("cohere_api_key", "COHERE_API_KEY", "CO_API_KEY"),
             url=self._settings.cohere_url or COHERE_URL,
         )
+        return self._first_of_cohere
 
     def _onnx(self) -> Reranker:
         from mnemon_service.providers.onnx_reranking import OnnxReranker
@@ -84,7 +90,9 @@ class ConfiguredRerankers:
         folder = self._settings.reranker_model_dir
         if folder is None:
             raise SettingsWrong("set MNEMON_RERANKER_MODEL_DIR: a folder with model.onnx and tokenizer.json")
-        return OnnxReranker(folder)
+        if self._cross_encoder is None:
+            self._cross_encoder = OnnxReranker(folder)
+        return self._cross_encoder
 
     def _language_model(self, name: str) -> Reranker:
         from mnemon_service.providers.llm_reranking import LanguageModelReranker

@@ -12,6 +12,7 @@ from mnemon_service.memory.embedding import TextEmbedding
 from mnemon_service.memory.extraction.entities import names_that_may_be
 from mnemon_service.memory.planned import AddPlan, AddRequest
 from mnemon_service.memory.ports import LanguageModels, Recall
+from mnemon_service.memory.refusal_count import count_refusals
 from mnemon_service.memory.understanding.conversation import (
     DEFAULT_CATEGORIES,
     Conversation,
@@ -71,6 +72,7 @@ class Planner:
         conversation = _conversation(request, settings, context, tuple(neighbours.values()), now)
         with stages.stage("extract"):
             plan = plan_of_model(await understand(model, conversation), request, neighbours)
+        count_refusals(plan.refusals)
         return replace(plan, usage=(*usage, *plan.usage))
 
     async def _without_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -34,6 +35,12 @@ class CohereReranker:
     def name(self) -> str:
         """Provider and model, as `cohere/rerank-v3.5`."""
         return f"{self._guard.provider}/{self._model}"
+
+    def sibling(self, model: str) -> CohereReranker:
+        """Another model over the same connections: closing one closes both."""
+        other = copy.copy(self)
+        other._model = model
+        return other
 
     async def rerank(self, query: str, texts: Sequence[str]) -> Reranking:
         """See `Reranker.rerank`."""
