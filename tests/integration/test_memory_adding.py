@@ -28,6 +28,7 @@ from mnemon_service.model.memory import (
     VersionEvent,
 )
 from mnemon_service.model.scope import Scope
+from mnemon_service.model.settings import ContentPolicy
 from mnemon_service.model.stages import Stages
 from mnemon_service.providers.llm import StructuredRequest
 from mnemon_service.record.selection import Access
@@ -575,6 +576,7 @@ async def test_the_screen_sees_every_text_and_what_it_replaces_is_stored(tmp_pat
             return [text.replace("4711", "[number]") for text in texts]
 
     async with memory_world(tmp_path, screen=Screen()) as world:
+        world.set(content_policy=ContentPolicy.REDACT)
         await world.add("My code is 4711.", texts=["The gate opens with 4711."], infer=False)
         assert await world.texts() == ["My code is [number].", "The gate opens with [number]."]
         logged = await world.record.messages.last(ALL, Scope(user_id="ana"), 10)

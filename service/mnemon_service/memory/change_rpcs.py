@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from mnemon.v1 import memory_service_pb2 as pb
 from mnemon_service.memory.changing import Changer
 from mnemon_service.memory.ports import ContentScreen
+from mnemon_service.memory.screened_texts import StoredText, screen_found, stored_texts
 from mnemon_service.memory.update_masks import sets_any, updated
 from mnemon_service.model.call import Call
 from mnemon_service.model.errors import FailedPrecondition, InvalidArgument, NotFound, Reason
 from mnemon_service.model.ids import is_id
 from mnemon_service.model.indexed_text import embedded_texts
 from mnemon_service.model.memory import Memory
-from mnemon_service.model.settings import SettingsSource
+from mnemon_service.model.settings import ContentPolicy, SettingsSource
 from mnemon_service.record.writing import Write
 from mnemon_service.wire.idempotency import request_key
 from mnemon_service.wire.memories import to_memory
@@ -154,15 +155,22 @@ class ChangeRpcs:
         return texts
 
     async def _screen_texts(self, requests: Sequence[pb.UpdateMemoryRequest], call: Call) -> None:
-        """Lets the project's content policy see the new texts, and replaces what it redacts."""
-        project_id = access_of(call.caller).project_id
-        changing = [request for request in requests if sets_any(request, ("text",))]
-        if not changing:
+        """Lets the project's content policy see what the requests set, and replaces what it redacts."""
+        settings = await self._settings.of(access_of(call.caller).project_id)
+        if settings.content_policy is ContentPolicy.OFF:
             return
-        settings = await self._settings.of(project_id)
-        screened = self._screen.screen(settings, [request.memory.text for request in changing])
-        for request, text in zip(changing, screened, strict=True):
-            request.memory.text = text
+        found: list[StoredText] = []
+        for request in requests:
+            found += stored_texts(request, ("reason",))
+            paths = request.update_mask.paths
+            fields = {path.partition(".")[0] for path in paths}
+            # A path that names a key of the metadata must find it again.
+            found += stored_texts(request.memory, fields, keys=not any(map(_names_key, paths)))
+        screen_found(self._screen, settings, found)
+
+
+def _names_key(path: str) -> bool:
+    return "." in path
 
 
 def _take_ids(requests: Sequence[pb.UpdateMemoryRequest], path: str = "") -> list[str]:

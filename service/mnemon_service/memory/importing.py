@@ -14,6 +14,7 @@ from mnemon_service.memory.embedding import TextEmbedding
 from mnemon_service.memory.import_operation import ImportOperation
 from mnemon_service.memory.import_rows import memory_of_row
 from mnemon_service.memory.ports import Applier, ContentScreen, EndlessRoom, Room
+from mnemon_service.memory.screened_texts import screen
 from mnemon_service.model.call import Call
 from mnemon_service.model.errors import AlreadyExists, FailedPrecondition, MnemonError, Reason
 from mnemon_service.model.indexed_text import embedded_texts
@@ -207,14 +208,11 @@ class Importer:
         """The rows with their texts as they may be stored, or with why they may not: all at once, and
         one by one only if one of them is refused."""
         try:
-            texts = self._screen.screen(settings, [row.text for row in rows])
+            screen(self._screen, settings, rows)
         except FailedPrecondition as error:
             if len(rows) == 1:
                 return [(rows[0], error)]
             return [self._screened([row], settings)[0] for row in rows]
-        for row, text in zip(rows, texts, strict=True):
-            if row.text != text:
-                row.text = text
         return [(row, None) for row in rows]
 
 
