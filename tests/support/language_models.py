@@ -46,6 +46,13 @@ class Kind:
     """Whether the protocol's own parameter carries the schema."""
     protocol: str = "openai"
 
+    @property
+    def tokens_of_a_broken_stream(self) -> tuple[int, int]:
+        """Read and written, as far as a stream tells before its end: OpenAI's tells nothing."""
+        if self.protocol == "openai":
+            return 0, 0
+        return (11, 1) if self.protocol == "anthropic" else (11, 3)
+
     def error_event(self, status: int) -> bytes:
         """How the provider says inside a stream what otherwise has this HTTP status."""
         match self.protocol:

@@ -59,6 +59,11 @@ class StreamedMessage:
             case "message_stop":
                 self._ended = True
 
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Read and written so far."""
+        return self._read, self._wrote
+
     def completion(self) -> Completion:
         """The answer. Raises ValueError if the stream ended before it did."""
         if not self._ended or self._stop_reason is None:

@@ -14,7 +14,7 @@ from anthropic.types import Message
 
 from mnemon_service.model.language_model import PROVIDER_DEFAULTS, LanguageModelSettings
 from mnemon_service.model.message import Image
-from mnemon_service.providers.answer_stream import take_all
+from mnemon_service.providers.answer_stream import Lost, read_stream
 from mnemon_service.providers.anthropic_answer import StreamedMessage, completion
 from mnemon_service.providers.llm import Finish, StructuredRequest, Turn
 from mnemon_service.providers.remote_llm import RemoteLanguageModel
@@ -97,24 +97,22 @@ class AnthropicLanguageModel(RemoteLanguageModel):
     def _classify(self, error: Exception) -> ProviderFault:
         return _classify(error)
 
-    async def _complete(self, request: StructuredRequest) -> Completion:
+    async def _complete(self, request: StructuredRequest, lost: Lost) -> Completion:
         try:
-            return await self._ask(self._parameters(request))
+            return await self._ask(self._parameters(request), lost)
         except anthropic.APIStatusError as error:
             if _is_too_long(error):
                 return Completion("", Finish.LENGTH)
             raise
 
-    async def _ask(self, parameters: Mapping[str, object]) -> Completion:
+    async def _ask(self, parameters: Mapping[str, object], lost: Lost) -> Completion:
         create = cast(Any, self._client.messages.create)
         if not self._settings.stream:
             return completion_of(cast(Message, await create(**parameters)), completion)
         async with asyncio.timeout(self._guard.timeout):
             stream = await create(**parameters, stream=True)
-        message = StreamedMessage()
         async with stream:
-            await take_all(stream, message.take, self._guard.timeout)
-        return message.completion()
+            return await read_stream(stream, StreamedMessage(), self._guard.timeout, lost)
 
     def _parameters(self, request: StructuredRequest) -> dict[str, object]:
         budget = self._settings.thinking_budget

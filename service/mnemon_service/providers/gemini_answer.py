@@ -51,6 +51,11 @@ class StreamedResponse:
             if (reason := chunk.candidates[0].finish_reason) is not None:
                 self._finish = _finish(reason)
 
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Read and written so far."""
+        return self._read, self._wrote
+
     def completion(self) -> Completion:
         """The answer. Raises ValueError if the stream ended without telling why."""
         if self._finish is None:

@@ -13,7 +13,7 @@ from google.genai import errors, types
 
 from mnemon_service.model.language_model import PROVIDER_DEFAULTS, LanguageModelSettings
 from mnemon_service.model.message import Image
-from mnemon_service.providers.answer_stream import take_all
+from mnemon_service.providers.answer_stream import Lost, read_stream
 from mnemon_service.providers.gemini_answer import StreamedResponse, completion
 from mnemon_service.providers.llm import Finish, Speaker, StructuredRequest, Turn
 from mnemon_service.providers.remote_llm import RemoteLanguageModel
@@ -74,17 +74,17 @@ class GeminiLanguageModel(RemoteLanguageModel):
     def _classify(self, error: Exception) -> ProviderFault:
         return _classify(error)
 
-    async def _complete(self, request: StructuredRequest) -> Completion:
+    async def _complete(self, request: StructuredRequest, lost: Lost) -> Completion:
         contents: list[types.ContentUnion] = [self._content(turn) for turn in request.turns]
         try:
-            return await self._ask(contents, self._config(request))
+            return await self._ask(contents, self._config(request), lost)
         except errors.ClientError as error:
             if _is_too_long(error):
                 return Completion("", Finish.LENGTH)
             raise
 
     async def _ask(
-        self, contents: list[types.ContentUnion], config: types.GenerateContentConfig
+        self, contents: list[types.ContentUnion], config: types.GenerateContentConfig, lost: Lost
     ) -> Completion:
         models = self._client.aio.models
         if not self._settings.stream:
@@ -92,10 +92,8 @@ class GeminiLanguageModel(RemoteLanguageModel):
             return completion_of(response, completion)
         chunks: AsyncIterator[types.GenerateContentResponse]
         chunks = await models.generate_content_stream(model=self._model, contents=contents, config=config)
-        answer = StreamedResponse()
         async with aclosing(cast(Any, chunks)):
-            await take_all(chunks, answer.take, self._guard.timeout)
-        return answer.completion()
+            return await read_stream(chunks, StreamedResponse(), self._guard.timeout, lost)
 
     def _config(self, request: StructuredRequest) -> types.GenerateContentConfig:
         budget, effort = self._settings.thinking_budget, self._settings.reasoning_effort

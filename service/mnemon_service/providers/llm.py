@@ -130,7 +130,8 @@ class LanguageModel(Protocol):
             FailedPrecondition: PROVIDER_CREDENTIALS.
             ResourceExhausted: PROVIDER_RATE_LIMITED.
             Unavailable: PROVIDER_UNAVAILABLE.
-            All name the provider and carry the tries spent in `metadata["failed_calls"]`.
+            All name the provider and carry the tries spent in `metadata["failed_calls"]`, and what
+            streams had cost before they broke off in `input_tokens` and `output_tokens`, if anything.
         """
         ...
 

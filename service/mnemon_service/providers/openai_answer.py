@@ -49,6 +49,11 @@ class StreamedCompletion:
             if choice.finish_reason:
                 self._finish = choice.finish_reason
 
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Read and written; OpenAI tells only at the end, some servers with each chunk."""
+        return _tokens(self._usage)
+
     def completion(self) -> Completion:
         """The answer. Raises ValueError if the stream ended without telling why."""
         if self._finish is None:
@@ -59,7 +64,11 @@ class StreamedCompletion:
 def _completion(content: str, refusal: str, finish: str, usage: CompletionUsage | None) -> Completion:
     if finish == _FAILED:
         raise ValueError("the answer ended with an error")
-    read, wrote = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+    read, wrote = _tokens(usage)
     if refusal:
         return Completion(refusal, Finish.REFUSAL, read, wrote)
     return Completion(content, _FINISHES.get(finish, Finish.STOP), read, wrote)
+
+
+def _tokens(usage: CompletionUsage | None) -> tuple[int, int]:
+    return (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletion
 
 from mnemon_service.model.language_model import PROVIDER_DEFAULTS, LanguageModelSettings
 from mnemon_service.model.message import Image
-from mnemon_service.providers.answer_stream import take_all
+from mnemon_service.providers.answer_stream import Lost, read_stream
 from mnemon_service.providers.llm import Finish, StructuredRequest, Turn
 from mnemon_service.providers.llm_presets import PRESETS, StructuredMethod
 from mnemon_service.providers.openai_access import OPENAI_ADDRESS, azure_client, openai_client, openai_fault
@@ -77,11 +77,11 @@ class OpenAILanguageModel(RemoteLanguageModel):
     def _classify(self, error: Exception) -> ProviderFault:
         return openai_fault(error)
 
-    async def _complete(self, request: StructuredRequest) -> Completion:
+    async def _complete(self, request: StructuredRequest, lost: Lost) -> Completion:
         method = self._method
         while True:
             try:
-                return await self._ask(self._parameters(request, method))
+                return await self._ask(self._parameters(request, method), lost)
             except openai.APIError as error:
                 finish = _finish_of_refused(error)
                 if finish is not None:
@@ -96,16 +96,14 @@ class OpenAILanguageModel(RemoteLanguageModel):
                 )
                 method = self._method = weaker
 
-    async def _ask(self, parameters: Mapping[str, object]) -> Completion:
+    async def _ask(self, parameters: Mapping[str, object], lost: Lost) -> Completion:
         create = cast(Any, self._client.chat.completions.create)
         if not self._settings.stream:
             return completion_of(cast(ChatCompletion, await create(**parameters)), completion)
         async with asyncio.timeout(self._guard.timeout):
             stream = await create(**parameters, stream=True, stream_options={"include_usage": True})
-        answer = StreamedCompletion()
         async with stream:
-            await take_all(stream, answer.take, self._guard.timeout)
-        return answer.completion()
+            return await read_stream(stream, StreamedCompletion(), self._guard.timeout, lost)
 
     def _parameters(self, request: StructuredRequest, method: StructuredMethod) -> dict[str, object]:
         parameters: dict[str, object] = {

@@ -5,9 +5,13 @@ from __future__ import annotations
 import abc
 import asyncio
 import copy
+from dataclasses import replace
 from typing import Self
 
+from mnemon_service.model.errors import MnemonError
 from mnemon_service.model.language_model import LanguageModelSettings
+from mnemon_service.model.usage import ProviderUsage
+from mnemon_service.providers.answer_stream import Lost
 from mnemon_service.providers.llm import StructuredAnswer, StructuredRequest
 from mnemon_service.providers.retry import ProviderFault, ProviderGuard
 from mnemon_service.providers.structured_answer import Completion, answer_of
@@ -56,20 +60,36 @@ class RemoteLanguageModel(abc.ABC):
     async def generate(self, request: StructuredRequest) -> StructuredAnswer:
         """See `LanguageModel.generate`."""
 
+        lost = Lost()
+
         async def complete() -> Completion:
             async with asyncio.timeout(request.timeout):
-                return await self._complete(request)
+                return await self._complete(request, lost)
 
-        guarded = await self._guard.call(complete, self._classify, streamed=self._settings.stream)
-        return answer_of(guarded, provider=self._guard.provider, model=self._model, schema=request.schema)
+        try:
+            guarded = await self._guard.call(complete, self._classify, streamed=self._settings.stream)
+        except MnemonError as error:
+            if lost.input_tokens or lost.output_tokens:
+                error.metadata |= {
+                    "input_tokens": str(lost.input_tokens),
+                    "output_tokens": str(lost.output_tokens),
+                }
+            raise
+        provider, model = self._guard.provider, self._model
+        answer = answer_of(guarded, provider=provider, model=model, schema=request.schema)
+        broken = ProviderUsage(
+            provider, model, input_tokens=lost.input_tokens, output_tokens=lost.output_tokens
+        )
+        return replace(answer, usage=answer.usage.plus(broken))
 
     @abc.abstractmethod
     async def close(self) -> None:
         """Close the connections."""
 
     @abc.abstractmethod
-    async def _complete(self, request: StructuredRequest) -> Completion:
-        """One try: the answer as a whole, or read as it is written if the settings say so.
+    async def _complete(self, request: StructuredRequest, lost: Lost) -> Completion:
+        """One try: the answer as a whole, or read as it is written if the settings say so; `lost` is
+        charged with what a broken stream cost.
 
         Raises ValueError for a response that is no answer of the protocol, or ends before its end.
         """

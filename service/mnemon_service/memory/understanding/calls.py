@@ -83,8 +83,10 @@ class Calls:
         error.metadata |= {
             "calls": str(self.usage.calls + failed),
             "failed_calls": str(self.usage.failed_calls + failed),
-            "input_tokens": str(self.usage.input_tokens),
-            "output_tokens": str(self.usage.output_tokens),
+            **{
+                name: str(getattr(self.usage, name) + int(error.metadata.get(name, "0")))
+                for name in ("input_tokens", "output_tokens")
+            },
         }
 
 
