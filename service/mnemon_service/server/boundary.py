@@ -104,6 +104,7 @@ class Boundary:
         self._observers = observers
         self._validator = RequestValidator()
         self._draining = False
+        self._running: set[asyncio.Task[Any]] = set()
         self._open = OpenCalls(authenticator.confirm, slow_seconds)
         self.maximum_message_bytes = MAXIMUM_MESSAGE_BYTES
         """A larger request or answer is refused with MESSAGE_TOO_LARGE."""
@@ -112,6 +113,14 @@ class Boundary:
         """From now on new calls, and the streams that would never end, get `Unavailable` (SHUTTING_DOWN)."""
         self._draining = True
         self._open.cut(ENDLESS, shutting_down())
+
+    async def settle(self, seconds: float) -> None:
+        """Waits until every call has ended, what it does at its end included, or so long.
+
+        gRPC cancels calls and does not wait for them (from Python 3.12 on not even for their first step).
+        """
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
 
     def unary(
         self, method: Method, implementation: Callable[..., Awaitable[Message]]
@@ -183,6 +192,7 @@ class Boundary:
         context: ServicerContext,
         work: Callable[[Call, OpenCall | None], Awaitable[Any]],
     ) -> Any:  # noqa: ANN401 (the RPC's own response)
+        self._note_running()
         metadata: Metadata = tuple(context.invocation_metadata() or ())
         outcome = _Outcome(method.path, _request_id(metadata))
         with (
@@ -206,6 +216,12 @@ class Boundary:
             # After the end: the status waits behind what a slow reader has not taken yet.
             await context.abort_with_status(refused)
             raise AssertionError("abort_with_status raises")
+
+    def _note_running(self) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
     def _held_open(self, method: Method, call: Call) -> AbstractContextManager[OpenCall | None]:
         """Lets a call that lasts be cut: by `drain`, or when its caller may not call or does not read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -13,6 +14,9 @@ from grpc_reflection.v1alpha import reflection
 from mnemon_service.server.boundary import Boundary
 from mnemon_service.server.handlers import service_handler
 from mnemon_service.server.open_files import connections_within
+
+_LAST_STEPS_SECONDS: Final = 5.0
+"""How long calls that were cut may take to put away what they hold."""
 
 
 class AddressTaken(Exception):
@@ -85,10 +89,14 @@ class Runtime:
         return f"{host}:{bound}"
 
     async def stop(self, drain_seconds: float) -> None:
-        """Refuses new calls, lets running ones end within `drain_seconds`, cuts the rest."""
+        """Refuses new calls, lets running ones end within `drain_seconds`, cuts the rest.
+
+        Nothing that a call uses is needed any more when this returns.
+        """
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._boundary.drain()
         await self._server.stop(drain_seconds)
+        await self._boundary.settle(_LAST_STEPS_SECONDS)
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", *self._names):
