@@ -154,7 +154,7 @@ QUERIES = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     filter_=st.none() | FILTERS,
     text=QUERIES,
