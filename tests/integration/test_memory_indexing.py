@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from mnemon_service.app.indexing import IndexableLog, IndexApplier
 from mnemon_service.index.follower import Follower
 from mnemon_service.index.milvus import MilvusIndex
-from mnemon_service.index.protocol import Selection
+from mnemon_service.index.protocol import IndexKey, Selection
 from mnemon_service.memory.embedding import TextEmbedding
 from mnemon_service.memory.sweeping import Sweeper
 from mnemon_service.memory.vector_backfill import VectorBackfill
@@ -144,7 +144,7 @@ async def test_what_time_has_ended_is_logged_hidden_and_erased(indexed: Indexed)
     async with indexed.record.write(Access(indexed.project), ACTOR) as write:
         await write.current([gone.id])
         write.delete(gone.id)
-    sweeper = Sweeper(indexed.record, settings, Caches())
+    sweeper = Sweeper(indexed.record, settings, Caches(), indexed.follower)
     await sweeper.sweep()
     assert (await indexed.record.log.last_sequence(Access(indexed.project)), forgotten) == (3, [])
     clock.advance(hours=2)
@@ -161,6 +161,45 @@ async def test_what_time_has_ended_is_logged_hidden_and_erased(indexed: Indexed)
         (VersionEvent.ERASED, gone.id),
     }
     assert forgotten == [indexed.project]
+
+
+async def test_what_retention_erases_leaves_the_files_of_the_index(indexed: Indexed, tmp_path: Path) -> None:
+    secret, settings = "zq4711x", Settings()
+    settings.now = ProjectSettings(deleted_retention=timedelta(days=1))
+    erased: list[int] = []
+
+    class Caches:
+        def forget(self, project_id: str) -> None:
+            """Nothing is held."""
+
+    class Counted:
+        async def erase(self, project_id: str, keys: Sequence[IndexKey]) -> None:
+            erased.append(len(keys))
+            await indexed.follower.erase(project_id, keys)
+
+    stored = await indexed.store("The code is zq4711x", "Ana likes tea", "Nobody knows zq4711x")
+    await indexed.apply()
+    # What is held in memory is written to files once it is much.
+    await indexed.store(*(f"filler {' '.join(f'w{place}x{n}' for n in range(500))}" for place in range(150)))
+    await indexed.apply()
+    assert in_files(secret, tmp_path / "index")
+    async with indexed.record.write(Access(indexed.project), ACTOR) as write:
+        await write.current([stored[0].id, stored[2].id])
+        write.delete(stored[0].id)
+        write.delete(stored[2].id)
+    indexed.written = write
+    await indexed.apply()
+    sweeper = Sweeper(indexed.record, settings, Caches(), Counted())
+    indexed.clock.advance(days=2)
+    await sweeper.sweep()
+    assert not in_files(secret, tmp_path / "index")
+    assert len(await indexed.held()) == 151
+    assert erased == [2], "the files are written anew once for all"
+
+
+def in_files(word: str, directory: Path) -> bool:
+    """Whether any file below holds it."""
+    return any(word.encode() in path.read_bytes() for path in directory.rglob("*") if path.is_file())
 
 
 async def test_the_sweeper_and_the_backfill_outlive_every_fault(
@@ -184,7 +223,7 @@ async def test_the_sweeper_and_the_backfill_outlive_every_fault(
             pass
 
     for task in (
-        Sweeper(indexed.record, Settings(), Caches(), seconds=0.01),
+        Sweeper(indexed.record, Settings(), Caches(), indexed.follower, seconds=0.01),
         VectorBackfill(indexed.record, TextEmbedding(indexed.record, SPACE), indexed.applier.reindex),
     ):
         faults[:] = [ValueError("unforeseen"), Unavailable("away", retry_after=0.01)]

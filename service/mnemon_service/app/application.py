@@ -290,7 +290,7 @@ class Application:
 
         backfill = VectorBackfill(record, embedding, reindex)
         log.vector_missing = backfill.wake
-        sweeper = Sweeper(record, record.settings, search.views)
+        sweeper = Sweeper(record, record.settings, search.views, applier.follower)
         for task in (backfill, sweeper):
             task.start()
             self._stack.push_async_callback(task.stop)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
 import structlog
 
+from mnemon_service.index.protocol import IndexKey
 from mnemon_service.model.errors import MnemonError, NotFound
 from mnemon_service.model.settings import SettingsSource
 from mnemon_service.record.record import Record
@@ -19,6 +21,12 @@ instant; the sweep only writes it down."""
 OPERATIONS_KEPT: Final = timedelta(days=30)
 """How long ended operations can be listed."""
 PIECE: Final = 500
+ERASE_PIECE: Final = 10_000
+"""Memories taken out of the index's files at a time: on Milvus Lite each time writes every shard anew that
+held one of them."""
+ERASE_SECONDS: Final = 600.0
+"""How often a project's old content is erased, at most: a shard is not written anew every few seconds where
+something is deleted all the time. Retention is as much longer."""
 
 _log = structlog.get_logger("mnemon.sweeper")
 
@@ -31,14 +39,29 @@ class Forgetting(Protocol):
         ...
 
 
+class IndexEraser(Protocol):
+    """Takes memories out of the index's files."""
+
+    async def erase(self, project_id: str, keys: Sequence[IndexKey]) -> None:
+        """Leaves no byte of them, where the files are this server's. Raises `Unavailable`."""
+        ...
+
+
 class Sweeper:
     """Goes over all projects from time to time. Several replicas may sweep at once: each step is a write
     of its own that finds nothing left to do the second time."""
 
     def __init__(
-        self, record: Record, settings: SettingsSource, caches: Forgetting, seconds: float = SWEEP_SECONDS
+        self,
+        record: Record,
+        settings: SettingsSource,
+        caches: Forgetting,
+        index: IndexEraser,
+        seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._record = record
+        self._index = index
+        self._erased_at: dict[str, float] = {}
         self._settings = settings
         self._caches = caches
         self._seconds = seconds
@@ -71,8 +94,7 @@ class Sweeper:
         settings = await self._settings.of(project_id)
         retention = self._record.retention
         await _all(lambda: retention.log_expired(project_id, limit=PIECE))
-        if await _all(lambda: retention.erase_due(project_id, settings.deleted_retention, limit=PIECE)):
-            self._caches.forget(project_id)
+        await self._erase_due(project_id, settings.deleted_retention)
         keep_last = settings.messages_per_scope or None
         if settings.message_retention is not None or keep_last is not None:
             await _all(
@@ -80,6 +102,21 @@ class Sweeper:
                     project_id, keep=settings.message_retention, keep_last=keep_last
                 )
             )
+
+    async def _erase_due(self, project_id: str, keep: timedelta) -> None:
+        """Erases what is due: from the index's files first, so that after a crash it is still due."""
+        now = time.monotonic()
+        if now - self._erased_at.get(project_id, -ERASE_SECONDS) < ERASE_SECONDS:
+            return
+        retention = self._record.retention
+        while due := await retention.due(project_id, keep, limit=ERASE_PIECE):
+            self._erased_at[project_id] = now
+            await self._index.erase(project_id, [IndexKey(project_id, one.id, one.owner) for one in due])
+            pieces = [due[start : start + PIECE] for start in range(0, len(due), PIECE)]
+            erased = [await retention.erase(project_id, [one.id for one in piece], keep) for piece in pieces]
+            self._caches.forget(project_id)
+            if not any(erased):
+                return  # restored meanwhile
 
     async def _run(self) -> None:
         while True:

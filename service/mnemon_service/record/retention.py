@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ _EXPIRED: Final = (
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 _DUE: Final = (
-    sa.select(memories.c.id)
+    sa.select(memories.c.id, memories.c.owner)
     .where(
         memories.c.project_id == sa.bindparam("project_id"),
         memories.c.state.in_([sa.literal_column("'DELETED'"), sa.literal_column("'EXPIRED'")]),
@@ -47,6 +48,14 @@ _DUE: Final = (
     .order_by(memories.c.update_time)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class DueMemory:
+    """A memory whose content is to be erased: what the index needs to find its row."""
+
+    id: str
+    owner: str
 
 
 class Retention:
@@ -78,12 +87,26 @@ class Retention:
     ) -> int:
         """Erase memories that were deleted or expired longer ago than `retention`, their embeddings, the
         messages that no other memory was drawn from, and stored answers that may show them."""
+        due = await self.due(project_id, retention, limit=limit)
+        return await self.erase(project_id, [memory.id for memory in due], retention) if due else 0
+
+    async def due(
+        self, project_id: str, retention: timedelta = DEFAULT_RETENTION, *, limit: int = 500
+    ) -> list[DueMemory]:
+        """The memories that `erase_due` would erase, longest ago first."""
+        named = {
+            "project_id": project_id,
+            "before": to_micros(self._clock() - retention),
+            "limit": limit,
+        }
+        rows = await self._database.read(lambda connection: connection.execute(_DUE, named).all())
+        return [DueMemory(row.id, row.owner) for row in rows]
+
+    async def erase(self, project_id: str, memory_ids: Sequence[str], retention: timedelta) -> int:
+        """Erase those of the memories that are still due; how many."""
         before = self._clock() - retention
-        due = await self._ids(_DUE, project_id, {"before": to_micros(before), "limit": limit})
-        if not due:
-            return 0
         async with self._write(Access(project_id), SWEEPER) as write:
-            for memory in await write.load(due):
+            for memory in await write.load(memory_ids):
                 gone = memory.state in (MemoryState.DELETED, MemoryState.EXPIRED)
                 if gone and memory.update_time is not None and memory.update_time <= before:
                     write.erase(memory.id, reason="retention")
