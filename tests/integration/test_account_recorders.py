@@ -35,8 +35,9 @@ async def record(tmp_path: Path) -> AsyncIterator[Record]:
     await opened.close()
 
 
-def ended(code: str = "OK", caller: Caller | None = ANA, number: int = 0) -> EndedCall:
-    return EndedCall(f"r{number}", "MemoryService/GetMemory", code, "", caller, 1.23456, NOW.timestamp())
+def ended(code: str = "OK", caller: Caller | None = ANA, number: int = 0, owner: str = "") -> EndedCall:
+    method, time = "MemoryService/GetMemory", NOW.timestamp()
+    return EndedCall(f"r{number}", method, code, "", caller, 1.23456, time, owner)
 
 
 def meter(record: Record) -> UsageRecorder:
@@ -53,12 +54,13 @@ async def test_sums_are_written_when_it_stops(record: Record) -> None:
     for code in ("OK", "NOT_FOUND"):
         recorder.call_ended(ended(code))
     recorder.call_ended(ended(caller=None))
+    recorder.call_ended(ended(owner="user_id:ana"))
     recorder.searched(PROJECT, "user_id:ana")
     recorder.spent(PROJECT, "key-1", [ProviderUsage("openai", "gpt-5-mini", 2, 1, 30, 4)], "user_id:ana")
     await recorder.stop()
     assert await figures(record) == {
         UsageKey(PROJECT, DAY): Used(calls=2, failed_calls=1),
-        UsageKey(PROJECT, DAY, "user_id:ana"): Used(searches=1),
+        UsageKey(PROJECT, DAY, "user_id:ana"): Used(calls=1, searches=1),
         UsageKey(PROJECT, DAY, "user_id:ana", "openai/gpt-5-mini"): Used(2, 1, 30, 4),
     }
 

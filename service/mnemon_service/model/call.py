@@ -26,6 +26,8 @@ class Call:
     """Names the call in the logs, the request log and the answer's metadata."""
     time_remaining: float | None = None
     """Seconds until the caller's deadline when the call came in; None if it set none."""
+    owner: str = ""
+    """Whose memories the request is about (`Scope.owner`); empty if it names nobody."""
     stages: Stages = field(default_factory=Stages)
 
     @property

@@ -34,6 +34,7 @@ from mnemon_service.model.ids import new_id
 from mnemon_service.server import errors, telemetry
 from mnemon_service.server.admission import Admission
 from mnemon_service.server.authentication import Authenticator, Metadata
+from mnemon_service.server.call_owners import owner_of
 from mnemon_service.server.logs import describe
 from mnemon_service.server.open_calls import SLOW_SECONDS, OpenCall, OpenCalls
 from mnemon_service.server.permissions import require_role
@@ -77,6 +78,8 @@ class EndedCall:
     milliseconds: float
     start_time: float
     """Seconds since the epoch."""
+    owner: str = ""
+    """Whose memories it was about (`Scope.owner`); empty if it named nobody."""
 
 
 class CallObserver(Protocol):
@@ -130,8 +133,8 @@ class Boundary:
         async def handle(incoming: Any, context: ServicerContext) -> bytes:  # noqa: ANN401 (bytes or an iterator)
             async def work(call: Call, _: OpenCall | None) -> bytes:
                 if method.client_streaming:
-                    return self._encoded(await implementation(self._requests(method, incoming), call))
-                return self._encoded(await implementation(self._request(method, incoming), call))
+                    return self._encoded(await implementation(self._requests(method, incoming, call), call))
+                return self._encoded(await implementation(self._request(method, incoming, call), call))
 
             response: bytes = await self._guarded(method, context, work)
             return response
@@ -154,9 +157,9 @@ class Boundary:
                     await (written if held is None else held.write(written))
 
                 if method.client_streaming:
-                    await implementation(self._requests(method, incoming), call, send)
+                    await implementation(self._requests(method, incoming, call), call, send)
                 else:
-                    await implementation(self._request(method, incoming), call, send)
+                    await implementation(self._request(method, incoming, call), call, send)
 
             await self._guarded(method, context, work)
 
@@ -174,17 +177,22 @@ class Boundary:
                 reason=ErrorReason.MESSAGE_TOO_LARGE,
             )
 
-    def _request(self, method: Method, raw: bytes) -> Message:
+    def _request(self, method: Method, raw: bytes, call: Call) -> Message:
         self._check_size(raw, "the request", "send it in pieces")
         self._validator.check(method.request_type.DESCRIPTOR.full_name, raw)
         try:
-            return method.request_type.FromString(raw)
+            message = method.request_type.FromString(raw)
         except DecodeError:
             raise undecodable(method.request_type.DESCRIPTOR.full_name) from None
+        if not call.owner:
+            call.owner = owner_of(message, call.caller)
+        return message
 
-    async def _requests(self, method: Method, incoming: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+    async def _requests(
+        self, method: Method, incoming: AsyncIterator[bytes], call: Call
+    ) -> AsyncIterator[Message]:
         async for raw in incoming:
-            yield self._request(method, raw)
+            yield self._request(method, raw, call)
 
     async def _guarded(
         self,
@@ -237,7 +245,8 @@ class Boundary:
         caller = await self._authenticator.authenticate(metadata, _peer_identities(context))
         outcome.caller = caller
         require_role(caller, method.path)
-        return Call(method.path, caller, outcome.request_id, context.time_remaining())
+        outcome.call = Call(method.path, caller, outcome.request_id, context.time_remaining())
+        return outcome.call
 
     def _refusal(self, outcome: _Outcome, exception: Exception) -> grpc.Status:
         error = errors.as_mnemon_error(exception)
@@ -262,6 +271,7 @@ class _Outcome:
     def __init__(self, method: str, request_id: str) -> None:
         self.request_id = request_id
         self.caller: Caller | None = None
+        self.call: Call | None = None
         self.code_number = code_pb2.OK
         self._method = method
         self._code = "OK"
@@ -291,6 +301,7 @@ class _Outcome:
             caller=self.caller,
             milliseconds=(time.perf_counter() - self._begun) * 1000,
             start_time=self._start_time,
+            owner="" if self.call is None else self.call.owner,
         )
 
 

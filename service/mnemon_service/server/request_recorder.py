@@ -6,7 +6,6 @@ is away or slow, further ones are dropped and counted in a warning.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from mnemon_service.model.errors import MnemonError
 from mnemon_service.model.settings import SettingsSource
 from mnemon_service.record.projects import SERVER_PROJECT
 from mnemon_service.record.request_log import LoggedCall, RequestLog
+from mnemon_service.server.background_writing import BackgroundWriter
 from mnemon_service.server.boundary import EndedCall
 
 WRITE_SECONDS: Final = 1.0
@@ -31,8 +31,11 @@ TIDY_SECONDS: Final = 60.0
 _log = structlog.get_logger("mnemon.requests")
 
 
-class RequestRecorder:
+class RequestRecorder(BackgroundWriter):
     """Implements `CallObserver`."""
+
+    name = "request-log"
+    seconds = WRITE_SECONDS
 
     def __init__(self, requests: RequestLog, settings: SettingsSource) -> None:
         self._requests = requests
@@ -40,18 +43,6 @@ class RequestRecorder:
         self._waiting: deque[LoggedCall] = deque()
         self._dropped = 0
         self._tidied = 0.0
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins to write."""
-        self._task = asyncio.create_task(self._run(), name="request-log")
-
-    async def stop(self) -> None:
-        """Writes a last time."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self.write()
 
     def call_ended(self, ended: EndedCall) -> None:
         """Takes a call of a known caller. Calls without a key belong to no project: the server's own log
@@ -96,13 +87,12 @@ class RequestRecorder:
             while await self._requests.drop_old(project_id, keep):
                 pass
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(WRITE_SECONDS)
-            await self.write()
-            if time.monotonic() - self._tidied > TIDY_SECONDS:
-                self._tidied = time.monotonic()
-                try:
-                    await self.tidy()
-                except MnemonError as error:
-                    _log.warning("request log not tidied", reason=error.reason.value)
+    async def each_time(self) -> None:
+        """Writes, and tidies once a minute."""
+        await self.write()
+        if time.monotonic() - self._tidied > TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            try:
+                await self.tidy()
+            except MnemonError as error:
+                _log.warning("request log not tidied", reason=error.reason.value)

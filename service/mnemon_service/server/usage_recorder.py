@@ -7,7 +7,6 @@ adds them, so their number is exact.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,6 +16,7 @@ from mnemon_service.model.errors import MnemonError
 from mnemon_service.model.usage import ProviderUsage, UsageMeter
 from mnemon_service.record.times import Clock, utc_now
 from mnemon_service.record.usage import UsageAccounts, UsageKey, Used
+from mnemon_service.server.background_writing import BackgroundWriter
 from mnemon_service.server.boundary import EndedCall
 
 WRITE_SECONDS: Final = 2.0
@@ -26,31 +26,23 @@ MAXIMUM_KEYS: Final = 50_000
 _log = structlog.get_logger("mnemon.usage")
 
 
-class UsageRecorder:
+class UsageRecorder(BackgroundWriter):
     """Implements `CallObserver` and `UsageMeter`; passes what is spent on to another meter (quotas)."""
+
+    name = "usage"
+    seconds = WRITE_SECONDS
 
     def __init__(self, accounts: UsageAccounts, then: UsageMeter, clock: Clock = utc_now) -> None:
         self._accounts = accounts
         self._then = then
         self._clock = clock
         self._sums: dict[UsageKey, Used] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins to write."""
-        self._task = asyncio.create_task(self._run(), name="usage")
-
-    async def stop(self) -> None:
-        """Writes a last time."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self.write()
 
     def call_ended(self, ended: EndedCall) -> None:
-        """Counts a call of Mnemon itself, for the caller's project."""
-        if ended.caller is not None and ended.caller.project_id:
-            self._count(ended.caller.project_id, Used(calls=1, failed_calls=int(ended.code != "OK")))
+        """Counts a call of Mnemon itself, for the caller's project and for whom it was about."""
+        if ended.caller is not None:
+            used = Used(calls=1, failed_calls=int(ended.code != "OK"))
+            self._count(ended.caller.project_id, used, ended.owner)
 
     def spent(self, project_id: str, key_id: str, usage: Iterable[ProviderUsage], owner: str = "") -> None:
         """Counts what providers were asked."""
@@ -85,8 +77,3 @@ class UsageRecorder:
         if key not in self._sums and len(self._sums) >= MAXIMUM_KEYS:
             key = UsageKey(project_id, day, "", model)
         self._sums[key] = self._sums.get(key, Used()).plus(used)
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(WRITE_SECONDS)
-            await self.write()
