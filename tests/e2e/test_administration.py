@@ -181,6 +181,10 @@ def test_usage_counts_calls_searches_memories_and_models(client: Client) -> None
     added = {row.owner: (row.memories_added, row.searches) for row in by_scope.rows if row.owner}
     assert added["user_id:ana"] == (1, 1)
     assert added["user_id:bo"] == (1, 0)
+    both = client.admin.usage.get(by_scope=True, by_model=True)
+    calls = {row.owner: row.calls for row in both.rows if not row.model}
+    assert (calls["user_id:ana"], calls["user_id:bo"]) == (2, 1)
+    assert calls[""] >= 2, "what names an id alone counts for nobody"
     models = {row.model: row.calls for row in client.admin.usage.get(by_model=True).rows}
     [local] = [model for model in models if model.startswith("local/")]
     assert models[local] >= 2
