@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import grpc
@@ -55,9 +56,17 @@ def test_the_first_start_makes_keys_and_asks_for_them(tmp_path: Path) -> None:
         assert code_of(server, "") is grpc.StatusCode.UNAUTHENTICATED
 
 
+def says(server: MnemonServer, words: str) -> None:
+    """Waits until it has printed something: warnings come after the lines that tell where it serves."""
+    deadline = time.monotonic() + 10
+    while words not in server.output:
+        assert time.monotonic() < deadline, server.output
+        time.sleep(0.01)
+
+
 def test_authentication_can_be_off_and_says_so(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", MNEMON_AUTH="off", **NO_MODEL) as server:
-        assert "AUTHENTICATION IS OFF" in server.output
+        says(server, "AUTHENTICATION IS OFF")
         assert "authorization" not in server.output
         assert code_of(server, "") is grpc.StatusCode.OK
 
