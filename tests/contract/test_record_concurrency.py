@@ -79,6 +79,22 @@ async def test_a_waiter_on_another_replica_is_woken(record: Record, location: st
     await replica.close()
 
 
+async def test_a_project_made_anew_is_new_on_every_replica(record: Record, location: str) -> None:
+    replica = await Record.open(location)
+    await add(record, memory("one"), memory("two"))
+    known = await replica.log.last_sequence(ALL)
+    assert not location.startswith("postgresql") or await replica.signal.wait_beyond(PROJECT, 1, timeout=30)
+    await record.projects.erase(PROJECT)
+    record.signal.forget(PROJECT)
+    await record.projects.create(PROJECT)
+    await add(record, memory("of the new one"))
+    if location.startswith("postgresql"):
+        assert await replica.signal.wait_beyond(PROJECT, 0, timeout=30)
+        assert not await replica.signal.wait_beyond(PROJECT, known - 1, timeout=0.1)
+    assert await replica.log.last_sequence(ALL) == 1
+    await replica.close()
+
+
 async def test_a_cancelled_caller_leaves_the_database_usable(record: Record) -> None:
     async def endless() -> None:
         while True:

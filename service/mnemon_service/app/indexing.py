@@ -92,6 +92,9 @@ class IndexableLog:
     async def positions(self) -> dict[str, tuple[int, int]]:
         """Projects whose log goes beyond what is applied."""
         behind = await self._record.index_cursors.behind(self._index_name)
+        for project_id, (_, end) in behind.items():
+            if self._cursors.get(project_id, 0) > end:  # it was erased, and another of its id made
+                self.forget(project_id)
         moved = {
             project_id: (max(cursor, self._cursors.get(project_id, 0)), end)
             for project_id, (cursor, end) in behind.items()

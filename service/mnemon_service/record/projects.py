@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from mnemon_service.model.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound, Reason
+from mnemon_service.record.committing import NOTIFY
 from mnemon_service.record.database import Database, Work
 from mnemon_service.record.dialects import any_of
 from mnemon_service.record.page_tokens import PageTokens
@@ -86,6 +87,7 @@ class Projects:
     ) -> Project:
         """A new project, with what `beside` does in the same transaction. Raises `AlreadyExists`."""
         values = self._new(project_id, display_name)
+        dialect = self._database.dialect
 
         def work(connection: Connection) -> Project:
             try:
@@ -93,6 +95,9 @@ class Projects:
             except sa.exc.IntegrityError as error:
                 raise AlreadyExists("there is a project of this id already") from error
             beside(connection)
+            if dialect.name == "postgresql":
+                # Replicas that knew an erased project of this id begin at its log's beginning again.
+                connection.execute(NOTIFY, {"payload": f"0 {project_id}"})
             return _get(connection, project_id)
 
         return await self._database.write(work)

@@ -13,7 +13,7 @@ import structlog
 import tenacity
 
 LOG_CHANNEL: Final = "mnemon_log"
-"""PostgreSQL's channel; a payload is `<sequence> <project>` or `operations`."""
+"""PostgreSQL's channel; a payload is `<sequence> <project>` (0 for a project that is new) or `operations`."""
 OPERATIONS: Final = "operations"
 LEASE_CHANNEL: Final = "mnemon_leases"
 """Says that a lease of an index was asked for or handed on."""
@@ -160,8 +160,10 @@ class ChangeSignal:
         sequence, _, project_id = str(payload).partition(" ")
         if sequence == OPERATIONS:
             self.announce_operations()
-        else:
+        elif int(sequence):
             self.announce(project_id, int(sequence))
+        else:
+            self.forget(project_id)
 
     def _lost(self) -> None:
         """What was said while nobody listened is unknown: wake everybody to look for themselves. (Who waits
