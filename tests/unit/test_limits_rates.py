@@ -11,6 +11,7 @@ from mnemon_service.model.settings import Limits
 from mnemon_service.server.quotas import effective
 from mnemon_service.server.rates import (
     LONGEST_BACKLOG_SECONDS,
+    LONGEST_TURN_SECONDS,
     REFUSAL_BURST,
     REFUSALS_PER_SECOND,
     Subject,
@@ -80,6 +81,22 @@ def test_places_are_limited_and_given_back(streaming: bool) -> None:
 def test_zero_is_a_limit_and_absence_is_the_default() -> None:
     default = Limits(requests_per_second=7, adds_per_day=9)
     assert effective(Limits(adds_per_day=0), default) == Limits(requests_per_second=7, adds_per_day=0)
+
+
+def test_callers_who_were_refused_together_are_told_to_come_back_one_after_the_other() -> None:
+    subject = Subject("project")
+    waits = [wait for _ in range(30) if (wait := ask(subject, 10, 100.0))]
+    assert waits == [pytest.approx(place / 10) for place in range(1, 11)]
+    admitted = [ask(subject, 10, 100.0 + wait + 1e-6) == 0 for wait in waits]
+    assert all(admitted), "who heeds it is admitted"
+
+
+def test_nobody_is_told_to_wait_longer_than_half_a_minute_for_others() -> None:
+    subject = Subject("project")
+    waits = [ask(subject, 2, 100.0) for _ in range(500)]
+    assert max(waits) == LONGEST_TURN_SECONDS
+    slow = Subject("project", level=0.0)
+    assert ask(slow, 0.01, 1.0) == pytest.approx(99.0), "unless one token takes longer"
 
 
 def test_refusals_are_heard_at_once_until_there_were_many_and_then_at_a_pace() -> None:

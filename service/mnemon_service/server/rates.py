@@ -23,6 +23,8 @@ REFUSALS_PER_SECOND: Final = 5.0
 processor as a small call, and at 20 a second the others' p95 moved (by 9 to 20 %, with 64 callers)."""
 REFUSAL_BURST: Final = 50
 """Refusals that it hears at once before that: a caller who heeds them is not held up."""
+LONGEST_TURN_SECONDS: Final = 30.0
+"""How far ahead callers are told to come back, unless one token takes longer."""
 LONGEST_BACKLOG_SECONDS: Final = 60.0
 """How far ahead refusals are spread."""
 
@@ -40,6 +42,8 @@ class Subject:
     streams: int = 0
     refusing: int = 0
     """Calls that are refused and do not know it yet."""
+    promised: float = 0.0
+    """The time of the last token that a refused caller was told to come back for."""
     refused_until: float = 0.0
     """The time at which the refusals so far would have been heard, one after the other at their pace."""
 
@@ -69,9 +73,17 @@ class Subject:
             raise ResourceExhausted(
                 f"the {self.name} may make {rate:g} requests a second",
                 reason=Reason.RATE_LIMITED,
-                retry_after=min(NEVER_SECONDS, (1 - self.level) / rate) if rate > 0 else NEVER_SECONDS,
+                retry_after=self._turn(rate, now) if rate > 0 else NEVER_SECONDS,
                 metadata={"limit": f"{self.name}.requests_per_second"},
             )
+
+    def _turn(self, rate: float, now: float) -> float:
+        """The seconds until a token is there that was promised to nobody else: callers who were refused
+        together and heed it come back one after the other, and are admitted."""
+        first = now + min(NEVER_SECONDS, (1 - self.level) / rate)
+        turn = max(first, self.promised + 1 / rate)
+        self.promised = max(first, min(turn, now + LONGEST_TURN_SECONDS))
+        return self.promised - now
 
     def enter(self, rate: float | None, *, streaming: bool) -> None:
         """Takes a token and a place."""
