@@ -594,12 +594,13 @@ async def test_a_model_that_declines_is_a_clear_error(finish: Finish) -> None:
 
 async def test_a_failing_provider_keeps_the_account_of_what_was_spent_before() -> None:
     cut = Completion(json.dumps(answer(boat(1)))[:-1], Finish.LENGTH, 100, 10)
-    failure = ResourceExhausted("busy", reason=Reason.PROVIDER_RATE_LIMITED, metadata={"failed_calls": "3"})
+    spent = {"failed_calls": "3", "input_tokens": "5"}
+    failure = ResourceExhausted("busy", reason=Reason.PROVIDER_RATE_LIMITED, metadata=spent)
     with pytest.raises(ResourceExhausted) as raised:
         await understand(ScriptedModel(cut, failure), many(4))
     assert raised.value.metadata["calls"] == "4"
     assert raised.value.metadata["failed_calls"] == "3"
-    assert raised.value.metadata["input_tokens"] == "100"
+    assert raised.value.metadata["input_tokens"] == "105", "with what a stream cost before it broke off"
 
 
 # Long conversations
