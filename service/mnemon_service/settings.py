@@ -20,7 +20,9 @@ from pydantic_settings import (
 
 from mnemon_service.model.language_model import LanguageModelSettings
 
-SearchWeight = Literal["semantic", "keyword", "entity", "time", "speaker", "recency", "neighbour", "session"]
+SearchWeight = Literal[
+    "semantic", "keyword", "entity", "time", "speaker", "recency", "message", "neighbour", "session"
+]
 
 
 class Settings(BaseSettings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from google.protobuf.struct_pb2 import Value
 
 from mnemon.v1 import filter_pb2
 from mnemon.v1 import search_service_pb2 as pb
-from mnemon_service.model.memory import Role
+from mnemon_service.model.memory import Role, Source
 from mnemon_service.model.message import Message
 from mnemon_service.search.settings import SearchSettings
 from support.search_world import ANA, BO, NOW, SearchWorld, request, search_world
@@ -90,3 +91,34 @@ async def test_a_context_holds_memories_only(world: SearchWorld) -> None:
     built = await world.servicer.BuildContext(asked, world.call())
     assert "umbrella" not in built.text
     assert "Ana has a dog" in built.text
+
+
+@pytest.mark.parametrize("views", [True, False], ids=["view", "index"])
+async def test_a_message_strengthens_what_was_drawn_from_it_where_that_has_a_weight(
+    tmp_path: Path, views: bool
+) -> None:
+    """Also a memory that shares neither words nor meaning with the query; the message is not returned."""
+    for weight in (0.0, 1.0):
+        weights = replace(SearchSettings().weights, message=weight)
+        options = SearchSettings(weights=weights, views=views, candidates=2, index_candidates=2)
+        directory = tmp_path / str(weight)
+        directory.mkdir()
+        async with search_world(directory, options=options) as world:
+            [said] = await world.say(Message("the dog chewed a violet umbrella", observed_time=NOW))
+            [drawn] = await world.remember("It broke", sources=(Source(said.id, Role.ASSISTANT),))
+            await world.remember(*(f"tea number {number}" for number in range(20)))
+            await world.apply()
+            found = await world.search("violet umbrella", top_k=1, explain=True)
+            [best] = found.hits
+            assert (best.memory.id == drawn.id) == (weight > 0.0)
+            assert (best.parts.message > 0.0) == (weight > 0.0)
+
+
+async def test_messages_of_others_strengthen_nothing(tmp_path: Path) -> None:
+    """A memory names its sources by id: what Bo said is not looked through for Ana."""
+    options = SearchSettings(weights=replace(SearchSettings().weights, message=1.0))
+    async with search_world(tmp_path, options=options) as world:
+        [said] = await world.say(Message("violet umbrella"), scope=BO)
+        await world.remember("It broke", sources=(Source(said.id, Role.USER),))
+        [best] = (await world.search("violet umbrella")).hits
+        assert best.parts.message == 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,10 +30,16 @@ def candidate(memory_id: str, text: str = "", cosine: float = 0.0, **fields: Any
     return Candidate(memory_id, cosine, counts, sum(counts.values()), **fields)
 
 
+NO_MESSAGES: Mapping[str, float] = {}
+
+
 def ranked(
-    question: str, candidates: Sequence[Candidate], weights: Weights = DEFAULT_WEIGHTS
+    question: str,
+    candidates: Sequence[Candidate],
+    weights: Weights = DEFAULT_WEIGHTS,
+    messages: Mapping[str, float] = NO_MESSAGES,
 ) -> list[RankedHit]:
-    return fuse(analyze_query(question, NOW), candidates, STATISTICS, weights)
+    return fuse(analyze_query(question, NOW), candidates, STATISTICS, weights, messages)
 
 
 def ids(hits: Sequence[RankedHit]) -> list[str]:
@@ -62,6 +68,7 @@ def test_a_quoted_phrase_raises_the_memory_that_holds_it() -> None:
 
 
 def test_the_parts_add_up_to_what_the_score_is_made_of() -> None:
+    weights = replace(DEFAULT_WEIGHTS, message=0.3)
     hits = ranked(
         "What tea did Ana drink in May 2023?",
         [
@@ -77,6 +84,8 @@ def test_the_parts_add_up_to_what_the_score_is_made_of() -> None:
             ),
             candidate("b", "Bob: nice", cosine=0.2, run_id="r", run_position=2),
         ],
+        weights,
+        messages={"a": 0.5},
     )
     best = hits[0]
     assert best.memory_id == "a"

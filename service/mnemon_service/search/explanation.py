@@ -10,7 +10,17 @@ from mnemon_service.search.question import Prepared, Reasons
 from mnemon_service.search.ranking.candidate import RankedHit
 from mnemon_service.search.retrieval import ENTITY, KEYWORD, SEMANTIC
 
-_PARTS: Final = ("semantic", "keyword", "entity", "time", "speaker", "neighbour", "session", "recency")
+_PARTS: Final = (
+    "semantic",
+    "keyword",
+    "entity",
+    "time",
+    "speaker",
+    "neighbour",
+    "session",
+    "recency",
+    "message",
+)
 
 Key = Callable[[RankedHit], float]
 

@@ -161,7 +161,7 @@ class IndexPlace:
         question = prepared.question
         lists = await self._places.candidates(prepared)
         changed = {change.version.memory.id for change in self._tail}
-        ids = dict.fromkeys(hit.memory_id for hits in lists.values() for hit in hits)
+        ids = dict.fromkeys([*(hit.memory_id for hits in lists.values() for hit in hits), *prepared.drawn])
         rows = await self._places.rows(question, [key for key in ids if key not in changed])
         memories = {row.memory.id: row.memory for row in rows}
         late = [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import nlargest
 from typing import Final
 
 from mnemon_service.model.filter_matching import matches_fields
@@ -21,6 +22,18 @@ from mnemon_service.search.settings import SearchSettings
 _CUT: Final = Notice(NoticeCode.MESSAGES_CUT, "only the newest messages of the scope were looked through")
 
 
+@dataclass(frozen=True, slots=True)
+class FoundMessages:
+    """The messages of a scope that match."""
+
+    hits: tuple[Hit, ...] = ()
+    """Those that pass filter and threshold, best first."""
+    matches: Mapping[str, float] = field(default_factory=dict)
+    """How well a message's words match, 0..1, by its id; whatever filter and threshold say, which are about
+    what is returned."""
+    notices: tuple[Notice, ...] = ()
+
+
 class MessageSearch:
     """Looks through the newest messages of a scope."""
 
@@ -28,8 +41,8 @@ class MessageSearch:
         self._record = record
         self._most = settings.messages
 
-    async def find(self, prepared: Prepared) -> tuple[tuple[Hit, ...], tuple[Notice, ...]]:
-        """The messages that hold a word of the query and pass scope, filter and threshold, best first.
+    async def find(self, prepared: Prepared) -> FoundMessages:
+        """The messages of the scope that hold a word of the query.
 
         Their score is that of a search by words, whatever the mode: it means the same as a memory's. A
         search by meaning alone and one of the past find none; what the agent itself took out of
@@ -37,13 +50,25 @@ class MessageSearch:
         """
         question = prepared.question
         if question.mode is Mode.SEMANTIC or question.as_of is not None or not prepared.query.terms:
-            return (), ()
+            return FoundMessages()
         messages = await self._record.messages.newest(question.access, question.scope, self._most)
-        hits = await asyncio.to_thread(_ranked, messages, prepared)
-        return hits[: prepared.limit], (_CUT,) if len(messages) == self._most else ()
+        found = await asyncio.to_thread(_found, messages, prepared)
+        return replace(found, notices=(_CUT,) if len(messages) == self._most else ())
+
+    async def drawn(self, prepared: Prepared, found: FoundMessages) -> dict[str, float]:
+        """The memories drawn from the best messages found, by id, with the match of the best of these."""
+        best = nlargest(prepared.limit, found.matches, key=lambda message_id: found.matches[message_id])
+        if not best:
+            return {}
+        drawn: dict[str, float] = {}
+        memories = await self._record.messages.drawn_memories(prepared.question.access, best)
+        for message_id, memory_ids in memories.items():
+            for memory_id in memory_ids:
+                drawn[memory_id] = max(drawn.get(memory_id, 0.0), found.matches[message_id])
+        return drawn
 
 
-def _ranked(messages: Sequence[Message], prepared: Prepared) -> tuple[Hit, ...]:
+def _found(messages: Sequence[Message], prepared: Prepared) -> FoundMessages:
     question = prepared.question
     words = replace(
         prepared,
@@ -56,7 +81,10 @@ def _ranked(messages: Sequence[Message], prepared: Prepared) -> tuple[Hit, ...]:
     )
     explainer = Explainer(words, ranked) if question.explain else None
     by_id = {message.id: message for message in messages}
-    return tuple(
+    shown = [
+        hit for hit in ranked if hit.score >= question.threshold and _passes(by_id[hit.memory_id], prepared)
+    ]
+    hits = tuple(
         Hit(
             hit,
             hit.score,
@@ -64,9 +92,9 @@ def _ranked(messages: Sequence[Message], prepared: Prepared) -> tuple[Hit, ...]:
             message=by_id[hit.memory_id],
             reasons=explainer.reasons(hit) if explainer else None,
         )
-        for hit in ranked
-        if hit.score >= question.threshold and _passes(by_id[hit.memory_id], prepared)
+        for hit in shown[: prepared.limit]
     )
+    return FoundMessages(hits, {hit.memory_id: hit.parts.keyword for hit in ranked})
 
 
 def _candidate(message: Message) -> Candidate:

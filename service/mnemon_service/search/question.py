@@ -128,6 +128,9 @@ class Prepared:
     """Candidates that each list gives."""
     expand_best: int
     """The best candidates whose neighbours in the conversation are candidates too."""
+    drawn: Mapping[str, float] = field(default_factory=dict)
+    """Memories drawn from messages that match, by id, with how well the best of these does, 0..1; candidates
+    whatever the lists give."""
 
 
 @dataclass(frozen=True, slots=True)

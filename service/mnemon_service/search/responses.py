@@ -14,7 +14,17 @@ from mnemon_service.wire.usage import write_usage
 if TYPE_CHECKING:
     from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
-_PARTS: Final = ("semantic", "keyword", "entity", "time", "speaker", "neighbour", "session", "recency")
+_PARTS: Final = (
+    "semantic",
+    "keyword",
+    "entity",
+    "time",
+    "speaker",
+    "neighbour",
+    "session",
+    "recency",
+    "message",
+)
 
 
 def write_hits(

@@ -120,6 +120,7 @@ class ViewPlace:
             view.mask(question.scope, question.filter, question.states),
             prepared.weights,
             prepared.expand_best,
+            prepared.drawn,
         )
 
 

@@ -18,7 +18,7 @@ from mnemon_service.record.record import Record
 from mnemon_service.record.selection import holds
 from mnemon_service.record.times import Clock, utc_now
 from mnemon_service.search.explanation import Explainer
-from mnemon_service.search.messages import MessageSearch
+from mnemon_service.search.messages import FoundMessages, MessageSearch
 from mnemon_service.search.question import (
     Hit,
     Mode,
@@ -113,13 +113,16 @@ class Searcher:
                 place = warm or await self._places.open(question)
             with stages.stage("analyse"):
                 prepared = self._prepared(question)
+            prepared, messages = await self._with_messages(prepared, stages)
             vector, usage = (None, ()) if embedding is None else await embedding
         finally:
             if embedding is not None and not embedding.done():
                 embedding.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await embedding
-        return await self._ranked(place, prepared, vector, usage, stages)
+        ranked = await self._ranked(place, prepared, vector, usage, stages)
+        shown = messages.hits if question.include_messages else ()
+        return replace(ranked, messages=shown, notices=(*ranked.notices, *messages.notices))
 
     async def hydrated(self, fused: Fused, wanted: int, stages: Stages) -> list[Hit]:
         """The best `wanted` hits as the record has them now; what it no longer allows makes room."""
@@ -176,6 +179,17 @@ class Searcher:
             limit = max(limit, DIVERSE_POOL)
         return Prepared(question, query, None, self._settings.weights, limit, self._settings.expand_best)
 
+    async def _with_messages(self, prepared: Prepared, stages: Stages) -> tuple[Prepared, FoundMessages]:
+        """The messages that match, if they count or are asked for, and the question with what was drawn
+        from them."""
+        counts = prepared.weights.message > 0.0 and prepared.question.mode is Mode.HYBRID
+        if not counts and not prepared.question.include_messages:
+            return prepared, FoundMessages()
+        with stages.stage("retrieve"):
+            messages = await self._messages.find(prepared)
+            drawn = await self._messages.drawn(prepared, messages) if counts else {}
+        return replace(prepared, drawn=drawn), messages
+
     async def _ranked(
         self,
         place: Place,
@@ -189,17 +203,12 @@ class Searcher:
         with stages.stage("retrieve"):
             found = await place.find(prepared)
         with stages.stage("fuse"):
-            order = fuse(prepared.query, found.candidates, found.statistics, prepared.weights)
+            order = fuse(prepared.query, found.candidates, found.statistics, prepared.weights, prepared.drawn)
             passed = [hit for hit in order if hit.score >= question.threshold]
             chosen = _varied(passed, found, question)
         fell_back = vector is None and question.mode is Mode.HYBRID
         notices = (_NO_EMBEDDER,) if fell_back else ()
-        fused = Fused(prepared, found, tuple(chosen), len(passed), usage, notices)
-        if not question.include_messages:
-            return fused
-        with stages.stage("retrieve"):
-            messages, cut = await self._messages.find(prepared)
-        return replace(fused, messages=messages, notices=(*notices, *cut))
+        return Fused(prepared, found, tuple(chosen), len(passed), usage, notices)
 
 
 def _by_score(hit: Hit) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -109,9 +110,12 @@ class Run:
 
 @contextmanager
 def temporary_client() -> Iterator[Client]:
-    """A client of a default server on a directory of its own."""
+    """A client of a default server on a directory of its own; only `MNEMON_SEARCH_WEIGHTS` is handed on,
+    so that another set of weights can be measured."""
     with tempfile.TemporaryDirectory(prefix="mnemon-bench-") as folder:
         environment = {"MNEMON_LOG_LEVEL": "warning"}
+        if weights := os.environ.get("MNEMON_SEARCH_WEIGHTS"):
+            environment["MNEMON_SEARCH_WEIGHTS"] = weights
         with (
             MnemonServer(Path(folder), environment) as server,
             Client(server.address, api_key=server.key) as client,

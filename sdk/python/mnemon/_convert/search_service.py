@@ -38,6 +38,7 @@ def read_score_parts(message: search_service_pb2.ScoreParts) -> ScoreParts:
         session=message.session,
         recency=message.recency,
         rerank=message.rerank if message.HasField("rerank") else None,
+        message=message.message,
     )
 
 

@@ -79,6 +79,9 @@ class ScoreParts(Record):
     rerank: float | None = None
     """The reranker's score; absent if none ran."""
 
+    message: float = 0.0
+    """Match of words of the best message that it was drawn from; only where the server gives it a weight."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation(Record):

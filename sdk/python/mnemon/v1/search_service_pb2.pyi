@@ -191,6 +191,7 @@ class ScoreParts(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     RECENCY_FIELD_NUMBER: _builtins.int
     RERANK_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     semantic: _builtins.float
     """Likeness of meaning: the cosine of the embeddings."""
     keyword: _builtins.float
@@ -211,6 +212,8 @@ class ScoreParts(_message.Message):
     """How recent it is."""
     rerank: _builtins.float
     """The reranker's score; absent if none ran."""
+    message: _builtins.float
+    """Match of words of the best message that it was drawn from; only where the server gives it a weight."""
     def __init__(
         self,
         *,
@@ -223,10 +226,11 @@ class ScoreParts(_message.Message):
         session: _builtins.float = ...,
         recency: _builtins.float = ...,
         rerank: _builtins.float | None = ...,
+        message: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rerank", b"_rerank", "rerank", b"rerank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rerank", b"_rerank", "entity", b"entity", "keyword", b"keyword", "neighbour", b"neighbour", "recency", b"recency", "rerank", b"rerank", "semantic", b"semantic", "session", b"session", "speaker", b"speaker", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rerank", b"_rerank", "entity", b"entity", "keyword", b"keyword", "message", b"message", "neighbour", b"neighbour", "recency", b"recency", "rerank", b"rerank", "semantic", b"semantic", "session", b"session", "speaker", b"speaker", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rerank: _TypeAlias = _typing.Literal["rerank"]  # noqa: Y015
     _WhichOneofArgType__rerank: _TypeAlias = _typing.Literal["_rerank", b"_rerank"]  # noqa: Y015

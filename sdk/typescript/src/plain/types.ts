@@ -4282,6 +4282,11 @@ export interface ScoreParts {
    * The reranker's score; absent if none ran.
    */
   readonly rerank?: number | undefined;
+
+  /**
+   * Match of words of the best message that it was drawn from; only where the server gives it a weight.
+   */
+  readonly message: number;
 }
 
 /**

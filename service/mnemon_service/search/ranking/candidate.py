@@ -70,6 +70,7 @@ class ScoreParts(NamedTuple):
     time: float = 0.0
     speaker: float = 0.0
     recency: float = 0.0
+    message: float = 0.0
     neighbour: float = 0.0
     session: float = 0.0
 
@@ -81,7 +82,15 @@ class ScoreParts(NamedTuple):
     @property
     def own(self) -> float:
         """The sum without what other memories lend."""
-        return self.semantic + self.keyword + self.entity + self.time + self.speaker + self.recency
+        return (
+            self.semantic
+            + self.keyword
+            + self.entity
+            + self.time
+            + self.speaker
+            + self.recency
+            + self.message
+        )
 
 
 class RankedHit(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from heapq import nlargest
 from typing import Final
@@ -20,6 +20,7 @@ from mnemon_service.search.ranking.weights import DEFAULT_WEIGHTS, Weights
 _USER_SHARE: Final = 0.5
 """What a user's own words get where the query names no speaker, of what a named speaker gets."""
 _ASSISTANT_ROLES: Final = (Role.ASSISTANT, Role.TOOL)
+_NO_MESSAGES: Final[Mapping[str, float]] = {}
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -28,6 +29,7 @@ def fuse(
     candidates: Sequence[Candidate],
     statistics: TermStatistics,
     weights: Weights = DEFAULT_WEIGHTS,
+    messages: Mapping[str, float] = _NO_MESSAGES,
 ) -> list[RankedHit]:
     """All candidates in the order of one calibrated score, best first.
 
@@ -38,11 +40,13 @@ def fuse(
     the answer (a question and its reply share few words). They are kept apart in `ScoreParts` and took
     recall@10 from 73.1 to 80.1 on the development split.
 
+    `messages` says how well, 0..1, the best message matches that a memory was drawn from, by the memory's id.
+
     Ties are ordered by newest `update_time`, then by id. Of several candidates with one id the first
     counts. Equal input gives equal output, whatever the order of the candidates.
     """
     unique = list({candidate.memory_id: candidate for candidate in reversed(candidates)}.values())
-    signs = _Signs(query, unique, statistics, weights)
+    signs = _Signs(query, unique, statistics, weights, messages)
     own = [signs.own_parts(candidate) for candidate in unique]
     sums = [sum(parts) for parts in own]
     neighbours = _best_neighbours(unique, sums, weights)
@@ -73,8 +77,10 @@ class _Signs:
         candidates: Sequence[Candidate],
         statistics: TermStatistics,
         weights: Weights,
+        messages: Mapping[str, float],
     ) -> None:
         self._query = query
+        self._messages = messages
         self._weights = weights
         self._keyword = KeywordScorer(query.terms, statistics, weights.bm25_k1, weights.bm25_b)
         self._terms = frozenset(query.terms)
@@ -86,8 +92,8 @@ class _Signs:
             self._windows = (anchored,) if anchored else ()
         self._speakers: dict[str, bool] = {"": False}
 
-    def own_parts(self, candidate: Candidate) -> tuple[float, float, float, float, float, float]:
-        """The weighted parts in the order of `ScoreParts`, up to `recency`."""
+    def own_parts(self, candidate: Candidate) -> tuple[float, float, float, float, float, float, float]:
+        """The weighted parts in the order of `ScoreParts`, up to `message`."""
         weights = self._weights
         return (
             weights.semantic * weights.scale.part(candidate.cosine),
@@ -96,6 +102,7 @@ class _Signs:
             weights.time * self.time_part(candidate) if self._windows else 0.0,
             weights.speaker * self.speaker_part(candidate),
             weights.recency * self.recency_part(candidate) if weights.recency else 0.0,
+            weights.message * self._messages.get(candidate.memory_id, 0.0),
         )
 
     def entity_part(self, candidate: Candidate) -> float:

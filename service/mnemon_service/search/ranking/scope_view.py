@@ -216,9 +216,11 @@ class ScopeView:
         mask: Mask | None = None,
         weights: Weights = DEFAULT_WEIGHTS,
         expand_best: int = 30,
+        also: Iterable[str] = (),
     ) -> Retrieval:
-        """The union of the `limit` nearest, best matching and named memories, and what stands beside the
-        `expand_best` best of them in their conversations; with the exact statistics of the scope.
+        """The union of the `limit` nearest, best matching and named memories, those `also` named by id, and
+        what stands beside the `expand_best` best of them in their conversations; with the exact statistics
+        of the scope.
 
         `query_vector` has length 1, so that a dot product is a cosine; None searches by words alone.
         A mask (see `mask`; None for all active memories) applies before the choice: a filter never costs
@@ -236,7 +238,7 @@ class ScopeView:
         dense = best_slots(cosines, slots, 0 if query_vector is None else limit)
         worded = best_slots(keywords.scores, slots[keywords.scores[slots] > 0.0], limit)
         named = best_slots(together, self._named(query, allowed), limit)
-        direct = np.unique(np.concatenate((dense, worded, named)))
+        direct = np.unique(np.concatenate((dense, worded, named, self._allowed(also, allowed))))
         chosen = self._with_neighbours(
             direct, best_slots(together, direct, expand_best), allowed, weights.neighbour_reach
         )
@@ -310,6 +312,12 @@ class ScopeView:
             if held:
                 found |= set.intersection(*held)
         slots = np.array(sorted(found), np.intp)
+        return slots[allowed[slots]]
+
+    def _allowed(self, memory_ids: Iterable[str], allowed: Mask) -> Slots:
+        """The slots of those of the ids that the view holds and the mask allows."""
+        held = (self._lists.slots.get(memory_id) for memory_id in memory_ids)
+        slots = np.array([slot for slot in held if slot is not None], np.intp)
         return slots[allowed[slots]]
 
     def _with_neighbours(self, direct: Slots, best: Slots, allowed: Mask, reach: int) -> Slots:

@@ -110,6 +110,10 @@ class Weights:
     recency: float = 0.01
     """Of a freshness that halves every `recency_half_life_days`: breaks near ties. Without it 80.2 / 62.2;
     with 0.1 78.8 / 61.0."""
+    message: float = 0.0
+    """Of the match of words of the best message that the memory was drawn from. Unless it is 0, each search
+    looks through the messages of the scope. Through the service, facts of the deterministic extractor: 0
+    has 78.6 / 63.4, 0.3 79.0 / 63.0, 1.0 77.8 / 62.1."""
     neighbour: float = 0.4
     """Of the best sum of the memories said just before and after. Without it 75.4 / 59.7."""
     session: float = 0.3
@@ -163,6 +167,7 @@ class Weights:
             time=0.0,
             speaker=0.0,
             recency=0.0,
+            message=0.0,
             neighbour=0.0,
             session=0.0,
         )
