@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Final
 
 from opentelemetry import trace
 
 _tracer = trace.get_tracer("mnemon_service")
+_NO_SPAN: Final = nullcontext(trace.INVALID_SPAN)
 
 
 class Stages:
@@ -27,7 +29,9 @@ class Stages:
         A stage that runs several times adds up.
         """
         begun = time.perf_counter()
-        with _tracer.start_as_current_span(name) as span:
+        # Without a trace around it there is nothing to be a child of: six times 20 µs a search are spared.
+        traced = trace.get_current_span().is_recording()
+        with _tracer.start_as_current_span(name) if traced else _NO_SPAN as span:
             self._milliseconds.setdefault(name, 0.0)
             try:
                 yield span
