@@ -21,13 +21,12 @@ from mnemon_service.server.rates import (
 def ask(subject: Subject, rate: float, now: float) -> float:
     """0 if the request is admitted, else the seconds to wait."""
     try:
-        subject.require_token(rate, now)
+        subject.take_token(rate, now)
     except ResourceExhausted as refused:
         assert refused.reason is Reason.RATE_LIMITED
         assert refused.metadata == {"limit": "project.requests_per_second"}
         assert refused.retry_after is not None
         return refused.retry_after
-    subject.enter(rate, streaming=False)
     return 0.0
 
 
@@ -67,7 +66,7 @@ def test_places_are_limited_and_given_back(streaming: bool) -> None:
     subject = Subject("key")
     limits = Limits(concurrent_calls=1, concurrent_streams=1)
     subject.require_place(limits, streaming=streaming)
-    subject.enter(None, streaming=streaming)
+    subject.enter(streaming=streaming)
     with pytest.raises(ResourceExhausted) as refused:
         subject.require_place(limits, streaming=streaming)
     assert refused.value.reason is Reason.TOO_MANY_CONCURRENT_CALLS

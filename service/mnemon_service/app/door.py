@@ -14,6 +14,7 @@ from mnemon_service.model.settings import Limits
 from mnemon_service.record.record import Record
 from mnemon_service.server.limiter import Limiter
 from mnemon_service.server.quotas import Quotas
+from mnemon_service.server.rate_leases import RateLeases
 from mnemon_service.server.tls import CertificateUnusable, TlsFiles, tls_credentials
 from mnemon_service.settings import Settings
 
@@ -87,7 +88,14 @@ def limiter_of(settings: Settings, record: Record, quotas: Quotas) -> Limiter:
         tokens_per_day=settings.project_tokens_per_day,
         memories_stored=settings.project_memories_stored,
     )
-    return Limiter(record.settings, quotas, project_defaults=defaults, maximum_calls=settings.maximum_calls)
+    shared = bool(settings.database_url.get_secret_value())
+    return Limiter(
+        record.settings,
+        quotas,
+        project_defaults=defaults,
+        maximum_calls=settings.maximum_calls,
+        rate_leases=RateLeases(record.rate_buckets) if shared else None,
+    )
 
 
 def _caller(name: str, text: str) -> Caller:

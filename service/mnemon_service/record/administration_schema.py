@@ -97,3 +97,14 @@ daily_use: Final = sa.Table(
     sa.PrimaryKeyConstraint("project_id", "day", "subject", "quota"),
 )
 """What is used of each quota of a day; `subject` is a key's id, or empty for the project as a whole."""
+
+rate_buckets: Final = sa.Table(
+    "rate_buckets",
+    metadata,
+    sa.Column("project_id", String, nullable=False),
+    sa.Column("subject", String, nullable=False),
+    _time("full_time", nullable=False),
+    sa.PrimaryKeyConstraint("project_id", "subject"),
+)
+"""When the bucket of requests of a project or a key (`subject`, as above) will be full. Migration 0008 makes
+it."""

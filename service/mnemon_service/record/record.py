@@ -45,6 +45,7 @@ from mnemon_service.record.page_tokens import KEY_BYTES, PageTokens
 from mnemon_service.record.project_changes import ProjectChanges
 from mnemon_service.record.project_settings import StoredSettings
 from mnemon_service.record.projects import Projects, ProjectState
+from mnemon_service.record.rate_buckets import RateBuckets
 from mnemon_service.record.request_log import RequestLog
 from mnemon_service.record.retention import Retention
 from mnemon_service.record.samples import Samples
@@ -99,6 +100,7 @@ class Record:
         self.project_changes = ProjectChanges(self.projects, clock, self.audit, self.freshness)
         self.settings = StoredSettings(database, clock, self.audit, self.freshness)
         self.daily_use = DailyUse(database)
+        self.rate_buckets = RateBuckets(database, clock)
         self.retention = Retention(database, clock, self.write)
         self.webhooks = Webhooks(database, clock, tokens, self.audit)
         self.deliveries = Deliveries(database, clock, tokens)

@@ -15,6 +15,7 @@ from mnemon_service.model.errors import Reason, ResourceExhausted
 from mnemon_service.model.settings import Limits, SettingsSource
 from mnemon_service.server.boundary import WAITING
 from mnemon_service.server.quotas import Quotas, effective
+from mnemon_service.server.rate_leases import RateLeases
 from mnemon_service.server.rates import PLACE_SECONDS, Subject
 
 ADDING: Final = frozenset(
@@ -36,6 +37,9 @@ MAXIMUM_PAUSED: Final = 4_000
 REMEMBERED: Final = 10_000
 """Projects and keys whose counters are kept."""
 
+Bounded = list[tuple[Subject, Limits]]
+"""Whose limits count for a call."""
+
 
 class Limiter:
     """Implements `server.admission.Admission`."""
@@ -47,9 +51,12 @@ class Limiter:
         *,
         project_defaults: Limits = Limits(),
         maximum_calls: int = 2_000,
+        rate_leases: RateLeases | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`maximum_calls` bounds calls and streams of all projects together in this process."""
+        """`maximum_calls` bounds calls and streams of all projects together in this process. Without leases
+        rates are those of this process."""
+        self._rate_leases = rate_leases
         self._settings = settings
         self._quotas = quotas
         self._defaults = project_defaults
@@ -68,15 +75,9 @@ class Limiter:
         `ResourceExhausted`."""
         bounded = await self._bounded(call)
         self._require_place()
-        for subject, limits in bounded:
-            try:
-                subject.require_place(limits, streaming=streaming)
-                subject.require_token(limits.requests_per_second, self._now())
-            except ResourceExhausted as refusal:
-                await self._pause(subject, refusal, call)
-                raise
-        for subject, limits in bounded:
-            subject.enter(limits.requests_per_second, streaming=streaming)
+        await self._take_requests(call, bounded, streaming=streaming)
+        for subject, _ in bounded:
+            subject.enter(streaming=streaming)
         self._running += 1
         entered = tuple(subject for subject, _ in bounded)
         try:
@@ -85,6 +86,40 @@ class Limiter:
             self.leave(entered, streaming=streaming)
             raise
         return entered
+
+    async def _take_requests(self, call: Call, bounded: Bounded, *, streaming: bool) -> None:
+        """Takes a request of each rate, if there are places too."""
+        taken: Bounded = []
+        try:
+            for subject, limits in bounded:
+                await self._take_request(subject, limits, call)
+                taken.append((subject, limits))
+            # Last, since taking may have waited for the record, and nothing waits from here to the entry.
+            for subject, limits in bounded:
+                subject.require_place(limits, streaming=streaming)
+        except ResourceExhausted as refusal:
+            for other, limits in taken:
+                self._give_request_back(other, limits, call)
+            await self._pause(subject, refusal, call)
+            raise
+
+    async def _take_request(self, subject: Subject, limits: Limits, call: Call) -> None:
+        rate = limits.requests_per_second
+        if rate is None:
+            return
+        if self._rate_leases is None:
+            subject.take_token(rate, self._now())
+        else:
+            subject_id = _subject_id(subject, call)
+            await self._rate_leases.take(subject, call.caller.project_id, subject_id, rate)
+
+    def _give_request_back(self, subject: Subject, limits: Limits, call: Call) -> None:
+        if limits.requests_per_second is None:
+            return
+        if self._rate_leases is None:
+            subject.give_token_back()
+        else:
+            self._rate_leases.give_back(call.caller.project_id, _subject_id(subject, call))
 
     def leave(self, entered: tuple[Subject, ...], *, streaming: bool) -> None:
         """Gives the places back."""
@@ -108,9 +143,9 @@ class Limiter:
                 metadata={"limit": "server.concurrent_calls"},
             )
 
-    async def _bounded(self, call: Call) -> list[tuple[Subject, Limits]]:
+    async def _bounded(self, call: Call) -> Bounded:
         caller = call.caller
-        found = []
+        found: Bounded = []
         if caller.project_id:
             settings = await self._settings.of(caller.project_id)
             limits = effective(settings.limits, self._defaults)
@@ -127,10 +162,10 @@ class Limiter:
             subject = self._subjects[name, subject_id] = Subject(name)
         return subject
 
-    async def _take_quotas(self, call: Call, bounded: list[tuple[Subject, Limits]]) -> None:
+    async def _take_quotas(self, call: Call, bounded: Bounded) -> None:
         project_id = call.caller.project_id
         for subject, limits in bounded:
-            subject_id = call.caller.key_id if subject.name == "key" else ""
+            subject_id = _subject_id(subject, call)
             if call.method in SPENDING and limits.tokens_per_day is not None:
                 await self._quotas.require_tokens(project_id, subject_id, subject.name, limits.tokens_per_day)
             if call.method in ADDING and limits.memories_stored is not None:
@@ -156,6 +191,11 @@ class Limiter:
             self._paused -= 1
             subject.refusing -= 1
         refusal.retry_after = max(0.05, (refusal.retry_after or 0.0) - pause)
+
+
+def _subject_id(subject: Subject, call: Call) -> str:
+    """The key's id, or empty for the project."""
+    return call.caller.key_id if subject.name == "key" else ""
 
 
 class _Place:

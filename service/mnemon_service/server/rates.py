@@ -1,7 +1,7 @@
 """How often and how many at once: counters in this process, one set for each project and each key.
 
-Rates and places are counted by each replica for itself: with a load balancer that spreads calls evenly,
-N replicas admit N times the rate. Daily quotas are exact across replicas (`quotas.py`).
+Places are counted by each replica for itself: N replicas have N times as many. Rates are too where one
+process has the record to itself; else they are shared (`rate_leases.py`), as daily quotas are (`quotas.py`).
 """
 
 from __future__ import annotations
@@ -59,36 +59,40 @@ class Subject:
                 metadata={"limit": f"{self.name}.concurrent_{what}"},
             )
 
-    def require_token(self, rate: float | None, now: float) -> None:
-        """Fills the bucket. Raises `ResourceExhausted` (RATE_LIMITED) if it holds less than one token."""
-        if rate is None:
-            return
-        capacity = max(1.0, BURST * rate)
+    def take_token(self, rate: float, now: float) -> None:
+        """Fills the bucket and takes a token. Raises `ResourceExhausted` (RATE_LIMITED) if it holds less."""
         if self.level < 0:
-            self.level = capacity
+            self.level = capacity(rate)
         else:
-            self.level = min(capacity, self.level + (now - self.filled_at) * rate)
+            self.level = min(capacity(rate), self.level + (now - self.filled_at) * rate)
         self.filled_at = now
         if rate <= 0 or self.level < 1:
-            raise ResourceExhausted(
-                f"the {self.name} may make {rate:g} requests a second",
-                reason=Reason.RATE_LIMITED,
-                retry_after=self._turn(rate, now) if rate > 0 else NEVER_SECONDS,
-                metadata={"limit": f"{self.name}.requests_per_second"},
-            )
+            raise self.rate_limited(rate, now, (1 - self.level) / rate if rate > 0 else 0.0)
+        self.level -= 1
 
-    def _turn(self, rate: float, now: float) -> float:
+    def give_token_back(self) -> None:
+        """A token that was taken is not used."""
+        self.level += 1
+
+    def rate_limited(self, rate: float, now: float, wait_seconds: float) -> ResourceExhausted:
+        """The refusal of a call for which there is a token after so long at the earliest."""
+        return ResourceExhausted(
+            f"the {self.name} may make {rate:g} requests a second",
+            reason=Reason.RATE_LIMITED,
+            retry_after=self._turn(rate, now, wait_seconds) if rate > 0 else NEVER_SECONDS,
+            metadata={"limit": f"{self.name}.requests_per_second"},
+        )
+
+    def _turn(self, rate: float, now: float, wait_seconds: float) -> float:
         """The seconds until a token is there that was promised to nobody else: callers who were refused
         together and heed it come back one after the other, and are admitted."""
-        first = now + min(NEVER_SECONDS, (1 - self.level) / rate)
+        first = now + min(NEVER_SECONDS, wait_seconds)
         turn = max(first, self.promised + 1 / rate)
         self.promised = max(first, min(turn, now + LONGEST_TURN_SECONDS))
         return self.promised - now
 
-    def enter(self, rate: float | None, *, streaming: bool) -> None:
-        """Takes a token and a place."""
-        if rate is not None:
-            self.level -= 1
+    def enter(self, *, streaming: bool) -> None:
+        """Takes a place."""
         self.streams += streaming
         self.calls += not streaming
 
@@ -107,3 +111,8 @@ class Subject:
     def is_idle(self) -> bool:
         """True if nothing runs."""
         return not (self.calls or self.streams or self.refusing)
+
+
+def capacity(rate: float) -> float:
+    """Tokens that a bucket of this rate holds."""
+    return max(1.0, BURST * rate)
