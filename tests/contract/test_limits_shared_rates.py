@@ -8,9 +8,8 @@ from datetime import datetime
 
 import pytest
 
-from mnemon_service.model.api_key import KeyRole
 from mnemon_service.model.call import Call
-from mnemon_service.model.caller import Caller
+from mnemon_service.model.caller import Caller, KeyRole
 from mnemon_service.model.errors import Reason, ResourceExhausted
 from mnemon_service.model.settings import Limits
 from mnemon_service.record.record import Record
