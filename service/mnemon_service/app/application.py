@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -17,7 +16,7 @@ from mnemon_service.admin.servicer import AdminServicer
 from mnemon_service.app.administration import ErasedCaches, admin_handlers, server_facts, webhook_delivery
 from mnemon_service.app.door import certificate_callers, check_door, limiter_of, transport_credentials
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
-from mnemon_service.app.first_keys import default_key_file, ensure_first_keys
+from mnemon_service.app.first_keys import ensure_first_keys
 from mnemon_service.app.in_process import ServedRpcs
 from mnemon_service.app.index_choice import build_index, check_embedder, cursor_name, index_lease
 from mnemon_service.app.index_lease import SharedIndexLease
@@ -28,6 +27,7 @@ from mnemon_service.app.offline import CACHE_DIRECTORY, database_location
 from mnemon_service.app.rerankers import ConfiguredRerankers
 from mnemon_service.app.search_options import search_settings
 from mnemon_service.app.secret_keys import seal_stored, secret_box
+from mnemon_service.app.summary import Summary, summary_of
 from mnemon_service.data_directory import DataDirectory
 from mnemon_service.index.follower import Follower
 from mnemon_service.index.milvus import MilvusIndex
@@ -58,38 +58,6 @@ from mnemon_service.server.telemetry import Telemetry
 from mnemon_service.server.usage_recorder import UsageRecorder
 from mnemon_service.settings import Settings
 from mnemon_service.wire.operations import ADD_MEMORIES, DELETE_MEMORIES, IMPORT_MEMORIES
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a person wants to know of a server that has just started."""
-
-    address: str
-    data_directory: Path
-    database: str
-    index: str
-    embedding: str
-    extraction: str
-    warnings: tuple[str, ...]
-    key_file: Path | None
-    """Where a key of the default project is; None if this data directory has none, or none is needed."""
-    authenticated: bool
-    encrypted: bool
-
-    @property
-    def key(self) -> str:
-        """Which key to use."""
-        if not self.authenticated:
-            return "none is needed"
-        return str(self.key_file or "none in this directory: use MNEMON_API_KEY")
-
-    @property
-    def example(self) -> str:
-        """Arguments for grpcurl that add a memory."""
-        transport = "" if self.encrypted else "-plaintext "
-        header = f'-H "authorization: Bearer $(cat {self.key_file})" ' if self.key_file else ""
-        body = '{"scope": {"user_id": "ana"}, "messages": [{"content": "I moved to Lisbon last month."}]}'
-        return f"{transport}{header}-d '{body}' {self.address} mnemon.v1.MemoryService/AddMemories"
 
 
 class Application:
@@ -148,7 +116,7 @@ class Application:
         runtime = Runtime(self._options(), services, boundary)
         address = await runtime.start()
         self._runtime = runtime
-        return self._summary(address, directory.path, index, choice)
+        return summary_of(settings, address, directory.path, index.description, choice)
 
     async def _open_record(self, directory: Path) -> Record:
         record = await Record.open(database_location(self._settings))
@@ -321,31 +289,3 @@ class Application:
             keepalive_timeout_seconds=settings.keepalive_timeout_seconds,
             credentials=transport_credentials(settings),
         )
-
-    def _summary(self, address: str, directory: Path, index: MilvusIndex, choice: EmbedderChoice) -> Summary:
-        description = index.description
-        warnings = []
-        if choice.unavailable:
-            warnings.append(f"KEYWORD SEARCH ONLY: no embedding model is loaded ({choice.unavailable})")
-        if self._settings.auth == "off":
-            warnings.append("AUTHENTICATION IS OFF: everybody on this machine may do everything")
-        return Summary(
-            address=address,
-            data_directory=directory,
-            database="PostgreSQL" if self._settings.database_url.get_secret_value() else "SQLite",
-            index=f"{description.kind} {description.version}".strip(),
-            embedding=choice.model if choice.embedder else "none: keyword search only",
-            extraction=self._settings.extraction_model,
-            warnings=tuple(warnings),
-            key_file=self._key_file(directory),
-            authenticated=self._settings.auth == "on",
-            encrypted=self._settings.tls_certificate_file is not None,
-        )
-
-    def _key_file(self, directory: Path) -> Path | None:
-        """The default project's key as a person would name it from here."""
-        file = default_key_file(directory)
-        if self._settings.auth == "off" or not file.exists():
-            return None
-        here = Path.cwd()
-        return file.relative_to(here) if file.is_relative_to(here) else file
