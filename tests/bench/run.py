@@ -1,12 +1,12 @@
 """`make bench`, or `python -m tests.bench.run [command] [options]`.
 
-    run                                     searches, adds and reads at 1,000 and 10,000 memories, on SQLite
+    run                                     searches, adds, gets at 1,000 and 10,000 memories, then `record`
     run quality --data <locomo.json>        how well searches find the evidence (see bench/quality)
     run paths --data <locomo.json>          how much answers from memory and from the index differ
     run calibration --data <locomo.json>    what a threshold keeps, and what choosing weights is worth
     run speed …                             how fast searches are, here and elsewhere (see bench/speed)
     run adding                              what adds with a model cost, and what they do to searches
-    run record --memories 1000,100000       what writes and reads cost on both databases (see bench/record)
+    run record --memories 1000,100000       what the record costs on both databases (see bench/record)
 
 `run <command> --help` tells a command's options.
 """
@@ -28,7 +28,7 @@ COMMANDS = {
 }
 DEFAULT = (
     ("speed", "--memories", "1000,10000", "--users", "100"),
-    ("record", "--memories", "1000,10000", "--database", "sqlite"),
+    ("record", "--memories", "1000,10000,100000"),
 )
 
 
