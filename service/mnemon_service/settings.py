@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         '{"spiffe://cluster.local/ns/shop/sa/agent": "writer@default"}; or root.',
     )
     project_requests_per_second: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="Of a project whose settings do not say; no bound if empty. Each replica counts."
+        None, description="Of a project whose settings do not say; no bound if empty."
     )
     project_concurrent_calls: Annotated[int, Field(ge=0)] | None = Field(
         500, description="Unary calls at once, as above."

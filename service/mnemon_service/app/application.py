@@ -14,7 +14,13 @@ from mnemon_service.admin.care_rpcs import IndexCare
 from mnemon_service.admin.secret_box import SecretBox
 from mnemon_service.admin.servicer import AdminServicer
 from mnemon_service.app.administration import ErasedCaches, admin_handlers, server_facts, webhook_delivery
-from mnemon_service.app.door import certificate_callers, check_door, limiter_of, transport_credentials
+from mnemon_service.app.door import (
+    certificate_callers,
+    check_door,
+    limiter_of,
+    shared_places_of,
+    transport_credentials,
+)
 from mnemon_service.app.embedders import EmbedderChoice, build_embedder
 from mnemon_service.app.first_keys import ensure_first_keys
 from mnemon_service.app.in_process import ServedRpcs
@@ -54,6 +60,7 @@ from mnemon_service.server.limiter import Limiter
 from mnemon_service.server.quotas import Quotas
 from mnemon_service.server.request_recorder import RequestRecorder
 from mnemon_service.server.runtime import Runtime, RuntimeOptions
+from mnemon_service.server.shared_places import SharedPlaces
 from mnemon_service.server.telemetry import Telemetry
 from mnemon_service.server.usage_recorder import UsageRecorder
 from mnemon_service.settings import Settings
@@ -107,7 +114,7 @@ class Application:
         applier = self._follow(index, log, lease)
         quotas = Quotas(record)
         self._stack.push_async_callback(quotas.close)
-        limiter = limiter_of(settings, record, quotas)
+        limiter = limiter_of(settings, record, quotas, self._share_places(record))
         usage, requests = self._observe(record, quotas)
         box = secret_box(settings, directory.path)
         await seal_stored(record, box)
@@ -276,6 +283,13 @@ class Application:
         workers = OperationWorkers(record.operations, handlers)
         workers.start()
         self._stack.push_async_callback(workers.stop)
+
+    def _share_places(self, record: Record) -> SharedPlaces | None:
+        places = shared_places_of(self._settings, record)
+        if places is not None:
+            places.start()
+            self._stack.push_async_callback(places.stop)
+        return places
 
     def _options(self) -> RuntimeOptions:
         settings = self._settings

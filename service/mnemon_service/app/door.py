@@ -15,6 +15,7 @@ from mnemon_service.record.record import Record
 from mnemon_service.server.limiter import Limiter
 from mnemon_service.server.quotas import Quotas
 from mnemon_service.server.rate_leases import RateLeases
+from mnemon_service.server.shared_places import SharedPlaces
 from mnemon_service.server.tls import CertificateUnusable, TlsFiles, tls_credentials
 from mnemon_service.settings import Settings
 
@@ -78,7 +79,12 @@ def certificate_callers(settings: Settings) -> dict[str, Caller]:
     return {name: _caller(name, text) for name, text in settings.tls_callers.items()}
 
 
-def limiter_of(settings: Settings, record: Record, quotas: Quotas) -> Limiter:
+def shared_places_of(settings: Settings, record: Record) -> SharedPlaces | None:
+    """The places of this replica, where others may share its record."""
+    return SharedPlaces(record.place_leases) if settings.database_url.get_secret_value() else None
+
+
+def limiter_of(settings: Settings, record: Record, quotas: Quotas, places: SharedPlaces | None) -> Limiter:
     """The limits in force."""
     defaults = Limits(
         requests_per_second=settings.project_requests_per_second,
@@ -88,13 +94,13 @@ def limiter_of(settings: Settings, record: Record, quotas: Quotas) -> Limiter:
         tokens_per_day=settings.project_tokens_per_day,
         memories_stored=settings.project_memories_stored,
     )
-    shared = bool(settings.database_url.get_secret_value())
     return Limiter(
         record.settings,
         quotas,
         project_defaults=defaults,
         maximum_calls=settings.maximum_calls,
-        rate_leases=RateLeases(record.rate_buckets) if shared else None,
+        rate_leases=RateLeases(record.rate_buckets) if places else None,
+        shared_places=places,
     )
 
 

@@ -108,3 +108,17 @@ rate_buckets: Final = sa.Table(
 )
 """When the bucket of requests of a project or a key (`subject`, as above) will be full. Migration 0008 makes
 it."""
+
+place_leases: Final = sa.Table(
+    "place_leases",
+    metadata,
+    sa.Column("project_id", String, nullable=False),
+    sa.Column("subject", String, nullable=False),
+    sa.Column("kind", String, nullable=False),
+    sa.Column("replica", String, nullable=False),
+    _number("places"),
+    _time("expire_time", nullable=False),
+    sa.PrimaryKeyConstraint("project_id", "subject", "kind", "replica"),
+    sa.Index("ix_place_leases_replica", "replica"),
+)
+"""How many calls or streams (`kind`) of a subject each replica may have open. Migration 0009 makes it."""

@@ -42,6 +42,7 @@ from mnemon_service.record.messages import Messages
 from mnemon_service.record.migrating import migrate
 from mnemon_service.record.operations import Operations
 from mnemon_service.record.page_tokens import KEY_BYTES, PageTokens
+from mnemon_service.record.place_leases import PlaceLeases
 from mnemon_service.record.project_changes import ProjectChanges
 from mnemon_service.record.project_settings import StoredSettings
 from mnemon_service.record.projects import Projects, ProjectState
@@ -100,6 +101,7 @@ class Record:
         self.project_changes = ProjectChanges(self.projects, clock, self.audit, self.freshness)
         self.settings = StoredSettings(database, clock, self.audit, self.freshness)
         self.daily_use = DailyUse(database)
+        self.place_leases = PlaceLeases(database, clock)
         self.rate_buckets = RateBuckets(database, clock)
         self.retention = Retention(database, clock, self.write)
         self.webhooks = Webhooks(database, clock, tokens, self.audit)

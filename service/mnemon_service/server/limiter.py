@@ -13,10 +13,12 @@ from typing import Final
 from mnemon_service.model.call import Call
 from mnemon_service.model.errors import Reason, ResourceExhausted
 from mnemon_service.model.settings import Limits, SettingsSource
+from mnemon_service.record.place_leases import PlaceKey
 from mnemon_service.server.boundary import WAITING
 from mnemon_service.server.quotas import Quotas, effective
 from mnemon_service.server.rate_leases import RateLeases
-from mnemon_service.server.rates import PLACE_SECONDS, Subject
+from mnemon_service.server.rates import PLACE_SECONDS, Subject, places_of
+from mnemon_service.server.shared_places import SharedPlaces
 
 ADDING: Final = frozenset(
     {"MemoryService/AddMemories", "MemoryService/EnqueueMemories", "MemoryService/ImportMemories"}
@@ -52,11 +54,13 @@ class Limiter:
         project_defaults: Limits = Limits(),
         maximum_calls: int = 2_000,
         rate_leases: RateLeases | None = None,
+        shared_places: SharedPlaces | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`maximum_calls` bounds calls and streams of all projects together in this process. Without leases
-        rates are those of this process."""
+        """`maximum_calls` bounds calls and streams of all projects together in this process. Without
+        `rate_leases` and `shared_places` rates and places are those of this process."""
         self._rate_leases = rate_leases
+        self._shared_places = shared_places
         self._settings = settings
         self._quotas = quotas
         self._defaults = project_defaults
@@ -70,38 +74,50 @@ class Limiter:
         """See `Admission`."""
         return _Place(self, call, streaming=streaming or call.method in WAITING)
 
-    async def enter(self, call: Call, *, streaming: bool) -> tuple[Subject, ...]:
+    async def enter(self, call: Call, *, streaming: bool) -> Bounded:
         """Takes a place and a request of everyone whose limits count for the call. Raises
         `ResourceExhausted`."""
         bounded = await self._bounded(call)
         self._require_place()
-        await self._take_requests(call, bounded, streaming=streaming)
-        for subject, _ in bounded:
-            subject.enter(streaming=streaming)
+        entered: Bounded = []
+        try:
+            for subject, limits in bounded:
+                await self._enter_one(subject, limits, call, streaming=streaming)
+                entered.append((subject, limits))
+        except BaseException as refusal:
+            for other, limits in entered:
+                self._leave_one(other, limits, call, streaming=streaming)
+                self._give_request_back(other, limits, call)
+            if isinstance(refusal, ResourceExhausted):
+                await self._pause(subject, refusal, call)
+            raise
         self._running += 1
-        entered = tuple(subject for subject, _ in bounded)
         try:
             await self._take_quotas(call, bounded)
         except BaseException:
-            self.leave(entered, streaming=streaming)
+            self.leave(bounded, call, streaming=streaming)
             raise
-        return entered
+        return bounded
 
-    async def _take_requests(self, call: Call, bounded: Bounded, *, streaming: bool) -> None:
-        """Takes a request of each rate, if there are places too."""
-        taken: Bounded = []
+    async def _enter_one(self, subject: Subject, limits: Limits, call: Call, *, streaming: bool) -> None:
+        """Takes a request and a place of one whose limits count; both, or neither."""
+        await self._take_request(subject, limits, call)
         try:
-            for subject, limits in bounded:
-                await self._take_request(subject, limits, call)
-                taken.append((subject, limits))
-            # Last, since taking may have waited for the record, and nothing waits from here to the entry.
-            for subject, limits in bounded:
+            limit, kind = places_of(limits, streaming=streaming)
+            if self._shared_places is None:
                 subject.require_place(limits, streaming=streaming)
-        except ResourceExhausted as refusal:
-            for other, limits in taken:
-                self._give_request_back(other, limits, call)
-            await self._pause(subject, refusal, call)
+            elif limit is not None:
+                await self._shared_places.enter(subject, _place_key(subject, call, kind), limit)
+        except BaseException:
+            self._give_request_back(subject, limits, call)
             raise
+        subject.enter(streaming=streaming)
+
+    def _leave_one(self, subject: Subject, limits: Limits, call: Call, *, streaming: bool) -> None:
+        subject.leave(streaming=streaming)
+        limit, kind = places_of(limits, streaming=streaming)
+        if self._shared_places is not None and limit is not None:
+            self._shared_places.leave(_place_key(subject, call, kind))
 
     async def _take_request(self, subject: Subject, limits: Limits, call: Call) -> None:
         rate = limits.requests_per_second
@@ -121,11 +137,11 @@ class Limiter:
         else:
             self._rate_leases.give_back(call.caller.project_id, _subject_id(subject, call))
 
-    def leave(self, entered: tuple[Subject, ...], *, streaming: bool) -> None:
+    def leave(self, entered: Bounded, call: Call, *, streaming: bool) -> None:
         """Gives the places back."""
         self._running -= 1
-        for subject in entered:
-            subject.leave(streaming=streaming)
+        for subject, limits in entered:
+            self._leave_one(subject, limits, call, streaming=streaming)
 
     async def require_room(self, project_id: str, adding: int) -> None:
         """Raises `ResourceExhausted` (QUOTA_EXCEEDED) if the project may not store so many more, which it
@@ -198,6 +214,10 @@ def _subject_id(subject: Subject, call: Call) -> str:
     return call.caller.key_id if subject.name == "key" else ""
 
 
+def _place_key(subject: Subject, call: Call, kind: str) -> PlaceKey:
+    return call.caller.project_id, _subject_id(subject, call), kind
+
+
 class _Place:
     """A call's place while it runs."""
 
@@ -207,7 +227,7 @@ class _Place:
         self._limiter = limiter
         self._call = call
         self._streaming = streaming
-        self._entered: tuple[Subject, ...] = ()
+        self._entered: Bounded = []
 
     async def __aenter__(self) -> None:
         self._entered = await self._limiter.enter(self._call, streaming=self._streaming)
@@ -215,4 +235,4 @@ class _Place:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._limiter.leave(self._entered, streaming=self._streaming)
+        self._limiter.leave(self._entered, self._call, streaming=self._streaming)

@@ -1,7 +1,7 @@
 """How often and how many at once: counters in this process, one set for each project and each key.
 
-Places are counted by each replica for itself: N replicas have N times as many. Rates are too where one
-process has the record to itself; else they are shared (`rate_leases.py`), as daily quotas are (`quotas.py`).
+This is all where one process has the record to itself. Where several share it, rates and places are counted
+for all together (`rate_leases.py`, `shared_places.py`), as daily quotas always are (`quotas.py`).
 """
 
 from __future__ import annotations
@@ -49,15 +49,19 @@ class Subject:
 
     def require_place(self, limits: Limits, *, streaming: bool) -> None:
         """Raises `ResourceExhausted` (TOO_MANY_CONCURRENT_CALLS) if all places are taken."""
-        limit = limits.concurrent_streams if streaming else limits.concurrent_calls
-        running, what = (self.streams, "streams") if streaming else (self.calls, "calls")
+        limit, kind = places_of(limits, streaming=streaming)
+        running = self.streams if streaming else self.calls
         if limit is not None and running >= limit:
-            raise ResourceExhausted(
-                f"the {self.name} has {limit} {what} at once, and all are in use",
-                reason=Reason.TOO_MANY_CONCURRENT_CALLS,
-                retry_after=PLACE_SECONDS if limit else NEVER_SECONDS,
-                metadata={"limit": f"{self.name}.concurrent_{what}"},
-            )
+            raise self.no_place(limit, kind)
+
+    def no_place(self, limit: int, kind: str) -> ResourceExhausted:
+        """The refusal of a call for which there is no place; `kind` is `calls` or `streams`."""
+        return ResourceExhausted(
+            f"the {self.name} has {limit} {kind} at once, and all are in use",
+            reason=Reason.TOO_MANY_CONCURRENT_CALLS,
+            retry_after=PLACE_SECONDS if limit else NEVER_SECONDS,
+            metadata={"limit": f"{self.name}.concurrent_{kind}"},
+        )
 
     def take_token(self, rate: float, now: float) -> None:
         """Fills the bucket and takes a token. Raises `ResourceExhausted` (RATE_LIMITED) if it holds less."""
@@ -111,6 +115,11 @@ class Subject:
     def is_idle(self) -> bool:
         """True if nothing runs."""
         return not (self.calls or self.streams or self.refusing)
+
+
+def places_of(limits: Limits, *, streaming: bool) -> tuple[int | None, str]:
+    """How many of its kind may be open at once, and the kind."""
+    return (limits.concurrent_streams, "streams") if streaming else (limits.concurrent_calls, "calls")
 
 
 def capacity(rate: float) -> float:
