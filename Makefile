@@ -62,9 +62,10 @@ demo: $(VENV)/.run ## Tell a story to a temporary server, ask it a dozen questio
 
 .PHONY: test test-slow bench lint format
 test: lint check-generated $(VENV)/.dev sdk/typescript/node_modules/.installed ## Check and test everything (what CI runs)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not live and not alone" || { \
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not live and not alone"; status=$$?; \
+		if [ $$status -ne 1 ]; then exit $$status; fi; \
 		echo "what failed beside other tests is run once more alone; it counts then"; \
-		$(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none; }
+		$(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
 	@$(BIN)/python -m pytest -q -m "alone and not slow"
 
 test-slow: $(VENV)/.dev ## Long fault and load campaigns

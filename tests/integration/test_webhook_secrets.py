@@ -133,7 +133,14 @@ def test_servers_that_share_a_database_need_a_key_they_share(tmp_path: Path) -> 
     assert secret_box(given, tmp_path).seals
 
 
-@pytest.mark.parametrize("wrong", ["word", base64.b64encode(b"short").decode(), f"{key()},x"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param("word", id="no base64"),
+        pytest.param(base64.b64encode(b"short").decode(), id="too short"),
+        pytest.param(f"{key()},x", id="one of two"),
+    ],
+)
 def test_a_key_that_is_none_is_refused_without_being_shown(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(SettingsWrong, match="MNEMON_SECRETS_KEY") as refused:
         secret_box(settings(secrets_key=wrong), tmp_path)
