@@ -29,8 +29,8 @@ _HELLO: Final = (
     r"see (?:you|ya)|catch (?:you|ya)|talk (?:to you )?(?:soon|later)|take care|later|cheers|welcome back)"
 )
 _GREETING: Final = re.compile(
-    _HELLO + r"\b|long time(?: no (?:see|talk|chat|speak)|\W*$)|(?:it'?s |it is |so )?(?:great|good|nice|"
-    r"lovely|awesome|"
+    _HELLO
+    + r"\b|long time no (?:see|talk|chat|speak)|(?:it'?s |it is |so )?(?:great|good|nice|lovely|awesome|"
     r"wonderful|fantastic) to (?:see|hear from|meet|talk to|chat with|catch up)|hope (?:you'?re|you are|"
     r"all'?s|"
     r"you had|your|everything|you've|all is)\b|have (?:a|an) (?:great|good|nice|lovely|wonderful|amazing|"
