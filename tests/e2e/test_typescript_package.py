@@ -32,6 +32,7 @@ def test_its_own_tests_pass() -> None:
     run("npm", "test", "--silent")
 
 
+@pytest.mark.alone  # it builds `dist` anew, which others use
 def test_it_packs_installs_and_loads_by_import_and_require() -> None:
     run("npm", "run", "--silent", "test:package")
 

@@ -25,7 +25,8 @@ from support.postgres import PostgresServer, running_postgres
 
 INDEX = "mnemon"
 PROJECT = "project"
-DOUBT_SECONDS = 0.5
+DOUBT_SECONDS = 3.0
+"""Longer than a busy machine takes between a lost answer and its arrival in these tests."""
 TAKEOVER_SECONDS = 0.5
 
 
