@@ -237,6 +237,11 @@ class Settings(BaseSettings):
         toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
         return (init_settings, env_settings, *toml)
 
+    @property
+    def uses_postgresql(self) -> bool:
+        """Whether the record lies in PostgreSQL, where other processes may share it."""
+        return bool(self.database_url.get_secret_value())
+
     def secret(self, name: str, *variables: str) -> str:
         """The secret of a setting, or else of the first of these environment variables that is set."""
         value: SecretStr = getattr(self, name)

@@ -76,7 +76,7 @@ def server_facts(settings: Settings, choice: EmbedderChoice) -> ServerFacts:
         warnings.append("authentication is off")
     return ServerFacts(
         version=__version__,
-        database="postgresql" if settings.database_url.get_secret_value() else "sqlite",
+        database="postgresql" if settings.uses_postgresql else "sqlite",
         embedding=_embedding(choice),
         start_time=datetime.now(UTC),
         warnings=tuple(warnings),

@@ -131,7 +131,7 @@ class Application:
         await record.projects.ensure(DEFAULT_PROJECT, "Default project")
         await record.projects.ensure(SERVER_PROJECT, "Operations of the server")
         await ensure_first_keys(record, directory, DEFAULT_PROJECT)
-        if not self._settings.database_url.get_secret_value():
+        if not self._settings.uses_postgresql:
             # This process owns the directory, so what worked on an operation before is dead.
             await record.operations.release_all()
         return record

@@ -81,7 +81,7 @@ def certificate_callers(settings: Settings) -> dict[str, Caller]:
 
 def shared_places_of(settings: Settings, record: Record) -> SharedPlaces | None:
     """The places of this replica, where others may share its record."""
-    return SharedPlaces(record.place_leases) if settings.database_url.get_secret_value() else None
+    return SharedPlaces(record.place_leases) if settings.uses_postgresql else None
 
 
 def limiter_of(settings: Settings, record: Record, quotas: Quotas, places: SharedPlaces | None) -> Limiter:

@@ -44,7 +44,7 @@ def index_lease(settings: Settings, record: Record) -> SharedIndexLease | None:
 
 def _is_shared(settings: Settings) -> bool:
     """Whether replicas may share the index: on a server, with the record on PostgreSQL."""
-    return bool(settings.index_uri.get_secret_value() and settings.database_url.get_secret_value())
+    return bool(settings.index_uri.get_secret_value()) and settings.uses_postgresql
 
 
 def cursor_name(settings: Settings, directory: Path) -> str:

@@ -19,5 +19,5 @@ def search_settings(settings: Settings) -> SearchSettings:
         view_bytes=settings.search_view_megabytes * MEBIBYTE,
         rerank_seconds=settings.reranker_seconds,
         # On SQLite this process is the only writer: the data directory's lock sees to it.
-        sole_writer=not settings.database_url.get_secret_value(),
+        sole_writer=not settings.uses_postgresql,
     )

@@ -34,7 +34,7 @@ def secret_box(settings: Settings, data_directory: Path) -> SecretBox:
     try:
         if given:
             return SecretBox(given)
-        if settings.database_url.get_secret_value():
+        if settings.uses_postgresql:
             _log.warning("webhook secrets are stored in plain: set MNEMON_SECRETS_KEY")
             return SecretBox()
         return SecretBox([_own_key(data_directory / KEYS_DIRECTORY / SECRETS_FILE)])

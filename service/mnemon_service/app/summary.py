@@ -55,7 +55,7 @@ def summary_of(
     return Summary(
         address=address,
         data_directory=directory,
-        database="PostgreSQL" if settings.database_url.get_secret_value() else "SQLite",
+        database="PostgreSQL" if settings.uses_postgresql else "SQLite",
         index=f"{index.kind} {index.version}".strip(),
         embedding=choice.model if choice.embedder else "none: keyword search only",
         extraction=settings.extraction_model,

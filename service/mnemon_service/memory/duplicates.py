@@ -12,9 +12,9 @@ from mnemon_service.memory.extraction.duplicates import is_near_duplicate
 from mnemon_service.memory.planned import AddPlan, AddRequest, ChangeEvent, PlannedFact
 from mnemon_service.memory.ports import Recall
 from mnemon_service.model.indexed_text import indexed_text
-from mnemon_service.model.memory import Memory, MemoryState
+from mnemon_service.model.memory import Memory
 from mnemon_service.record.embeddings import Embeddings
-from mnemon_service.record.selection import Access, Vector
+from mnemon_service.record.selection import Access, Selection, Vector, holds
 from mnemon_service.record.writing import Write
 
 NEAREST = 5
@@ -58,12 +58,11 @@ async def without_just_said(
     new = _new(plan, request, embedded.vectors) if write.sequence_before > since else []
     if not new:
         return plan
+    selection = Selection(request.scope)
     said = [
         memory
         for memory in await write.changes_since(request.scope.owner, since)
-        if memory.state is MemoryState.ACTIVE
-        and request.scope.selects(memory.scope)
-        and (memory.expire_time is None or memory.expire_time > write.now)
+        if holds(write.access, selection, memory, write.now)
     ]
     if not said:
         return plan

@@ -172,3 +172,10 @@ class Internal(MnemonError):
     """A fault of the service itself."""
 
     default_reason = Reason.INTERNAL
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first error of a group, as tasks that ran side by side leave it; any other error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -11,7 +11,7 @@ from typing import Protocol
 import httpx
 import numpy as np
 
-from mnemon_service.model.errors import MnemonError, Reason, Unavailable
+from mnemon_service.model.errors import MnemonError, Reason, Unavailable, first_of
 from mnemon_service.model.usage import ProviderUsage
 from mnemon_service.providers.embedding import (
     Embeddings,
@@ -164,7 +164,7 @@ class RemoteEmbedder:
                     for batch in self._batches(windows)
                 ]
         except* MnemonError as errors:
-            raise _first(errors) from None
+            raise first_of(errors) from None
         return [(task.result(), count) for task, count in tasks]
 
     async def _batch(self, batch: Sequence[str], purpose: Purpose) -> Guarded[Answer]:
@@ -194,14 +194,6 @@ class RemoteEmbedder:
             input_tokens=sum(guarded.value.input_tokens for guarded in answers),
             milliseconds=max(guarded.milliseconds for guarded in answers),
         )
-
-
-def _first(errors: BaseExceptionGroup[MnemonError]) -> MnemonError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, MnemonError)  # noqa: S101 (except* chose it)
-    return error
 
 
 class JsonOverHttp:

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from mnemon_service.model.text_analysis import tokenize
 from mnemon_service.search.question import Prepared, Reasons
-from mnemon_service.search.ranking.candidate import RankedHit
+from mnemon_service.search.ranking.candidate import RankedHit, ScoreParts
 from mnemon_service.search.retrieval import ENTITY, KEYWORD, SEMANTIC
-
-_PARTS: Final = (
-    "semantic",
-    "keyword",
-    "entity",
-    "time",
-    "speaker",
-    "neighbour",
-    "session",
-    "recency",
-    "message",
-)
 
 Key = Callable[[RankedHit], float]
 
@@ -30,7 +17,7 @@ class Explainer:
 
     def __init__(self, prepared: Prepared, order: Sequence[RankedHit]) -> None:
         self._query = prepared.query
-        self._weights = {part: float(getattr(prepared.weights, part)) for part in _PARTS}
+        self._weights = {part: float(getattr(prepared.weights, part)) for part in ScoreParts._fields}
         self._ranks = {
             arm: _ranks(order, key, prepared.limit)
             for arm, key in (

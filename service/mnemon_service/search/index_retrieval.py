@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from mnemon_service.index import protocol
 from mnemon_service.index.protocol import IndexHit, MemoryIndex
+from mnemon_service.model.errors import first_of
 from mnemon_service.model.filter_matching import matches
 from mnemon_service.model.memory import Memory
 from mnemon_service.record.record import Record
@@ -110,7 +111,7 @@ class IndexPlaces:
                 tasks = {arm: group.create_task(search) for arm, search in arms.items()}
         except BaseExceptionGroup as failed:
             # Callers know errors by their type and reason; a group has neither.
-            raise failed.exceptions[0] from None
+            raise first_of(failed) from None
         return {arm: task.result() for arm, task in tasks.items()}
 
     async def rows(self, question: Question, memory_ids: Sequence[str]) -> list[ScopeRow]:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mnemon.v1 import search_service_pb2 as pb
 from mnemon_service.model.stages import Stages
 from mnemon_service.search.question import Hit, Notice, Reasons, Summary
+from mnemon_service.search.ranking.candidate import ScoreParts
 from mnemon_service.wire.memories import write_memory, write_message
 from mnemon_service.wire.usage import write_usage
 
 if TYPE_CHECKING:
     from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-
-_PARTS: Final = (
-    "semantic",
-    "keyword",
-    "entity",
-    "time",
-    "speaker",
-    "neighbour",
-    "session",
-    "recency",
-    "message",
-)
 
 
 def write_hits(
@@ -46,7 +35,7 @@ def write_hit(hit: Hit, rank: int, target: pb.SearchHit) -> None:
         write_message(hit.message, target.message)
     target.score = hit.score
     target.rank = rank
-    for part in _PARTS:
+    for part in ScoreParts._fields:
         weight = getattr(hit.weights, part)
         if weight and (weighted := getattr(hit.ranked.parts, part)):
             setattr(target.parts, part, weighted / weight)

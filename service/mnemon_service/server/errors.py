@@ -52,10 +52,9 @@ def code_name(error: errors.MnemonError) -> str:
 
 def as_mnemon_error(exception: BaseException) -> errors.MnemonError:
     """What the caller may know of an exception; of an unforeseen one only that it happened."""
+    exception = errors.first_of(exception)
     if isinstance(exception, errors.MnemonError):
         return exception
-    if isinstance(exception, BaseExceptionGroup):  # of tasks that ran side by side: the first one's tells
-        return as_mnemon_error(exception.exceptions[0])
     if isinstance(exception, (asyncio.TimeoutError, TimeoutError)):
         return errors.DeadlineExceeded("the time for this call is used up")
     return errors.Internal("the service failed; the request id finds the details in its logs")
