@@ -93,3 +93,14 @@ async def record(location: str, clock: TestClock) -> AsyncIterator[Record]:
         await opened.projects.create(project_id)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def records(location: str, clock: TestClock) -> AsyncIterator[list[Record]]:
+    """Of two processes on one database."""
+    opened = [await Record.open(location, clock=clock) for _ in range(2)]
+    for project_id in (PROJECT, OTHER_PROJECT):
+        await opened[0].projects.ensure(project_id)
+    yield opened
+    for record in opened:
+        await record.close()

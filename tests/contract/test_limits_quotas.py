@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,14 +14,9 @@ from support.records import OTHER_PROJECT, PROJECT, TestClock, add_texts
 
 
 @pytest.fixture
-async def replicas(location: str, clock: TestClock) -> AsyncIterator[tuple[Quotas, Quotas]]:
+def replicas(records: list[Record], clock: TestClock) -> tuple[Quotas, Quotas]:
     """Two processes on one record."""
-    records = [await Record.open(location, clock=clock) for _ in range(2)]
-    for project_id in (PROJECT, OTHER_PROJECT):
-        await records[0].projects.ensure(project_id)
-    yield Quotas(records[0], clock=clock), Quotas(records[1], clock=clock)
-    for record in records:
-        await record.close()
+    return Quotas(records[0], clock=clock), Quotas(records[1], clock=clock)
 
 
 async def admitted(quotas: Quotas, limit: int, subject: str = "", project_id: str = PROJECT) -> bool:

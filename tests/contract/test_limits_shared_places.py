@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -19,17 +18,6 @@ from mnemon_service.server.shared_places import FULL_SECONDS, IDLE_SECONDS, Shar
 from support.records import OTHER_PROJECT, PROJECT, TestClock
 
 CALLS = (PROJECT, "", "calls")
-
-
-@pytest.fixture
-async def records(location: str, clock: TestClock) -> AsyncIterator[list[Record]]:
-    """Of two processes on one database."""
-    opened = [await Record.open(location, clock=clock) for _ in range(2)]
-    for project_id in (PROJECT, OTHER_PROJECT):
-        await opened[0].projects.ensure(project_id)
-    yield opened
-    for record in opened:
-        await record.close()
 
 
 @pytest.fixture

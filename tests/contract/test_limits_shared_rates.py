@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 
 import pytest
@@ -18,17 +17,6 @@ from mnemon_service.server.quotas import Quotas
 from mnemon_service.server.rate_leases import RateLeases
 from mnemon_service.server.rates import Subject
 from support.records import OTHER_PROJECT, PROJECT, TestClock
-
-
-@pytest.fixture
-async def records(location: str, clock: TestClock) -> AsyncIterator[list[Record]]:
-    """Of two processes on one database."""
-    opened = [await Record.open(location, clock=clock) for _ in range(2)]
-    for project_id in (PROJECT, OTHER_PROJECT):
-        await opened[0].projects.ensure(project_id)
-    yield opened
-    for record in opened:
-        await record.close()
 
 
 @pytest.fixture

@@ -36,25 +36,15 @@ def milvus_of(server: MnemonServer) -> psutil.Process:
     raise AssertionError("Milvus Lite does not run")
 
 
-def goes_on(load: Load, steps: int = 6, seconds: float = 20.0) -> None:
-    """The writers take so many steps more, all of them right."""
-    wanted = sum(writer.done for writer in load.writers) + steps
-    deadline = time.monotonic() + seconds
-    while sum(writer.done for writer in load.writers) < wanted:
-        assert not load.failures, load.failures
-        assert time.monotonic() < deadline, "nobody is served any more"
-        time.sleep(0.02)
-
-
 @pytest.mark.timeout(120)
 def test_milvus_that_dies_is_started_again_and_the_index_heals(server: MnemonServer, seed: str) -> None:
     with server.channel() as channel:
         load = Load([Writer(number, seed, channel) for number in range(3)])
         load.start(until_down=False)
         for _ in range(3):
-            goes_on(load)
+            load.goes_on()
             milvus_of(server).kill()
-        goes_on(load)
+        load.goes_on()
         load.stop()
         Checker().check(channel, load.writers, finished=True)
 
@@ -65,11 +55,11 @@ def test_milvus_that_hangs_stops_nobody(server: MnemonServer, seed: str) -> None
     with server.channel() as channel:
         load = Load([Writer(number, seed, channel) for number in range(3)])
         load.start(until_down=False)
-        goes_on(load)
+        load.goes_on()
         milvus = milvus_of(server)
         milvus.suspend()
         try:
-            goes_on(load)
+            load.goes_on()
         finally:
             milvus.resume()
         load.stop()

@@ -3,7 +3,6 @@ index comes to equal the record by itself."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,16 +27,6 @@ def server(tmp_path: Path, milvus: MilvusProcess) -> Iterator[MnemonServer]:
         yield running
 
 
-def goes_on(load: Load, steps: int = 6, seconds: float = 30.0) -> None:
-    """The writers take so many steps more, all of them right."""
-    wanted = sum(writer.done for writer in load.writers) + steps
-    deadline = time.monotonic() + seconds
-    while sum(writer.done for writer in load.writers) < wanted:
-        assert not load.failures, load.failures
-        assert time.monotonic() < deadline, "nobody is served any more"
-        time.sleep(0.02)
-
-
 @pytest.mark.timeout(180)
 def test_nobody_waits_for_a_milvus_that_is_away(
     server: MnemonServer, milvus: MilvusProcess, seed: str
@@ -45,14 +34,14 @@ def test_nobody_waits_for_a_milvus_that_is_away(
     with server.channel() as channel:
         load = Load([Writer(number, seed, channel) for number in range(3)])
         load.start(until_down=False)
-        goes_on(load)
+        load.goes_on(seconds=30.0)
         milvus.stop()
-        goes_on(load)
+        load.goes_on(seconds=30.0)
         milvus.start()
-        goes_on(load)
+        load.goes_on(seconds=30.0)
         milvus.hang()
-        goes_on(load)
+        load.goes_on(seconds=30.0)
         milvus.go_on()
-        goes_on(load)
+        load.goes_on(seconds=30.0)
         load.stop()
         Checker().check(channel, load.writers, finished=True)

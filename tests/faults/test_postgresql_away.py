@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 
 from support.cutting_proxy import CuttingProxy, cutting_proxy
@@ -40,6 +41,18 @@ def proxy_before(port: int) -> Iterator[CuttingProxy]:
         thread.join(10)
 
 
+@contextmanager
+def served_through_proxy(
+    postgres_server: PostgresServer, postgres_url: str, directory: Path
+) -> Iterator[tuple[CuttingProxy, grpc.Channel]]:
+    """A server that reaches its database through a cutting proxy, and a channel to it."""
+    with proxy_before(postgres_server.port) as proxy:
+        url = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
+        environment = {"MNEMON_EMBEDDING_PROVIDER": "none", "MNEMON_DATABASE_URL": url}
+        with running_server(directory / "data", **environment) as server, server.channel() as channel:
+            yield proxy, channel
+
+
 @pytest.mark.timeout(180)
 def test_a_database_that_stops_and_starts_loses_nothing(
     own_postgres: PostgresServer, tmp_path: Path, seed: str
@@ -68,22 +81,19 @@ def test_connections_cut_at_the_commit_lose_nothing(
     postgres_server: PostgresServer, postgres_url: str, tmp_path: Path, seed: str
 ) -> None:
     """Before the commit reaches the server, and after it took place but before its answer came."""
-    with proxy_before(postgres_server.port) as proxy:
-        url = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
-        environment = {"MNEMON_EMBEDDING_PROVIDER": "none", "MNEMON_DATABASE_URL": url}
-        with running_server(tmp_path / "data", **environment) as server, server.channel() as channel:
-            load = Load([Writer(number, seed, channel) for number in range(4)])
-            load.start(until_down=False)
-            for number in range(20):
-                proxy.armed = ("before", "after")[number % 2]
-                deadline = time.monotonic() + 20
-                while proxy.armed:
-                    assert time.monotonic() < deadline, "nobody commits any more"
-                    time.sleep(0.02)
-            load.stop()
-            assert proxy.cuts == 20
-            _settle(load)
-            Checker().check(channel, load.writers, finished=True)
+    with served_through_proxy(postgres_server, postgres_url, tmp_path) as (proxy, channel):
+        load = Load([Writer(number, seed, channel) for number in range(4)])
+        load.start(until_down=False)
+        for number in range(20):
+            proxy.armed = ("before", "after")[number % 2]
+            deadline = time.monotonic() + 20
+            while proxy.armed:
+                assert time.monotonic() < deadline, "nobody commits any more"
+                time.sleep(0.02)
+        load.stop()
+        assert proxy.cuts == 20
+        _settle(load)
+        Checker().check(channel, load.writers, finished=True)
 
 
 @pytest.mark.timeout(180)
@@ -91,19 +101,16 @@ def test_a_slow_database_slows_the_service_and_loses_nothing(
     postgres_server: PostgresServer, postgres_url: str, tmp_path: Path, seed: str
 ) -> None:
     """Every message to it takes 50 ms longer; then, for a moment, three seconds."""
-    with proxy_before(postgres_server.port) as proxy:
-        url = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
-        environment = {"MNEMON_EMBEDDING_PROVIDER": "none", "MNEMON_DATABASE_URL": url}
-        with running_server(tmp_path / "data", **environment) as server, server.channel() as channel:
-            load = Load([Writer(number, seed, channel) for number in range(3)])
-            load.start(until_down=False)
-            for delay in (0.05, 3.0, 0.0):
-                proxy.delay = delay
-                time.sleep(3.0)
-            load.stop()
-            assert all(writer.done for writer in load.writers)
-            _settle(load)
-            Checker().check(channel, load.writers, finished=True)
+    with served_through_proxy(postgres_server, postgres_url, tmp_path) as (proxy, channel):
+        load = Load([Writer(number, seed, channel) for number in range(3)])
+        load.start(until_down=False)
+        for delay in (0.05, 3.0, 0.0):
+            proxy.delay = delay
+            time.sleep(3.0)
+        load.stop()
+        assert all(writer.done for writer in load.writers)
+        _settle(load)
+        Checker().check(channel, load.writers, finished=True)
 
 
 def _settle(load: Load) -> None:

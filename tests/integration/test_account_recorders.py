@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import structlog
@@ -25,14 +23,6 @@ from support.records import PROJECT
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = "2026-03-01"
 ANA = Caller(PROJECT, KeyRole.WRITER, "key-1")
-
-
-@pytest.fixture
-async def record(tmp_path: Path) -> AsyncIterator[Record]:
-    opened = await Record.open(tmp_path / "mnemon.db")
-    await opened.projects.create(PROJECT)
-    yield opened
-    await opened.close()
 
 
 def ended(code: str = "OK", caller: Caller | None = ANA, number: int = 0, owner: str = "") -> EndedCall:

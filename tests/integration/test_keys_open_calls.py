@@ -50,14 +50,6 @@ class Lasting:
         return pb.ImportMemoriesResponse(operation_id=str(len([one async for one in requests])))
 
 
-@pytest.fixture
-async def record(tmp_path: Path) -> AsyncIterator[Record]:
-    opened = await Record.open(tmp_path / "mnemon.db")
-    await opened.projects.create(PROJECT)
-    yield opened
-    await opened.close()
-
-
 @asynccontextmanager
 async def serving(record: Record) -> AsyncIterator[BoundaryServer]:
     """A replica."""

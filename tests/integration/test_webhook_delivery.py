@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,14 +25,6 @@ QUICK = RetrySchedule(attempts=3, first_seconds=0.01, longest_seconds=0.05)
 def receiver() -> Iterator[WebhookReceiver]:
     with webhook_receiver() as running:
         yield running
-
-
-@pytest.fixture
-async def record(tmp_path: Path) -> AsyncIterator[Record]:
-    opened = await Record.open(tmp_path / "mnemon.db")
-    await opened.projects.create(PROJECT)
-    yield opened
-    await opened.close()
 
 
 @asynccontextmanager

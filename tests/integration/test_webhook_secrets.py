@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,6 @@ def key() -> str:
 def receiver() -> Iterator[WebhookReceiver]:
     with webhook_receiver() as running:
         yield running
-
-
-@pytest.fixture
-async def record(tmp_path: Path) -> AsyncIterator[Record]:
-    opened = await Record.open(tmp_path / "mnemon.db")
-    await opened.projects.create(PROJECT)
-    yield opened
-    await opened.close()
 
 
 def bytes_of(directory: Path) -> bytes:

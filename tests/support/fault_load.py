@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -261,6 +262,15 @@ class Load:
         ]
         for thread in self._threads:
             thread.start()
+
+    def goes_on(self, steps: int = 6, seconds: float = 20.0) -> None:
+        """Returns when the writers have taken so many steps more, all of them right."""
+        wanted = sum(writer.done for writer in self.writers) + steps
+        deadline = time.monotonic() + seconds
+        while sum(writer.done for writer in self.writers) < wanted:
+            assert not self.failures, self.failures
+            assert time.monotonic() < deadline, "nobody is served any more"
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Ends after each writer's present call. Raises what a writer found wrong."""
